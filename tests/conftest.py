@@ -1,0 +1,23 @@
+"""What every test stands on: an Airflow home of its own, set before anything imports Airflow.
+
+Airflow reads its settings once, when it is first imported. Without this a test run would create `~/airflow` and read
+whatever configuration happens to be on the machine.
+"""
+
+import os
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+
+_home = tempfile.TemporaryDirectory(prefix="airflow-test-")  # removed when the interpreter ends
+
+os.environ.update(
+    AIRFLOW_HOME=_home.name,
+    AIRFLOW__CORE__DAGS_FOLDER=str(ROOT / "dags"),
+    AIRFLOW__CORE__PLUGINS_FOLDER=str(ROOT / "plugins"),
+    AIRFLOW__CORE__LOAD_EXAMPLES="False",
+    AIRFLOW__CORE__UNIT_TEST_MODE="False",
+    AIRFLOW__DATABASE__SQL_ALCHEMY_CONN=f"sqlite:///{_home.name}/airflow.db",
+    AIRFLOW__USAGE_DATA_COLLECTION__ENABLED="False",
+)
