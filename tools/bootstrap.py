@@ -70,9 +70,13 @@ def as_root():
     """The prefix that makes a command run as root, or None when that is not possible without asking anybody."""
     if os.geteuid() == 0:
         return []
-    if shutil.which("sudo") and subprocess.run(
-        ["sudo", "-n", "true"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    ).returncode == 0:
+    if (
+        shutil.which("sudo")
+        and subprocess.run(
+            ["sudo", "-n", "true"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        ).returncode
+        == 0
+    ):
         return ["sudo", "-n"]
     return None
 
@@ -119,7 +123,9 @@ def version_of(python):
     try:
         done = subprocess.run(
             [python, "-c", "import sys; print(sys.version_info[0], sys.version_info[1])"],
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
         )
         major, minor = done.stdout.split()
     except (OSError, ValueError):
@@ -140,12 +146,20 @@ def find_python():
 
 def make_venv(python, target):
     """An environment with pip, on a Debian without ensurepip too (its module venv is split over packages)."""
-    if subprocess.run(
-        [python, "-c", "import ensurepip, venv"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    ).returncode == 0:
+    if (
+        subprocess.run(
+            [python, "-c", "import ensurepip, venv"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        ).returncode
+        == 0
+    ):
         run([python, "-m", "venv", "--clear", target])
         return
-    if subprocess.run([python, "-m", "pip", "--version"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode == 0:
+    if (
+        subprocess.run(
+            [python, "-m", "pip", "--version"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        ).returncode
+        == 0
+    ):
         run([python, "-m", "venv", "--clear", "--without-pip", target])
         run([python, "-m", "pip", "--python", os.path.join(target, "bin", "python"), "install", "--quiet", "pip"])
         return
@@ -170,7 +184,9 @@ def fetch_python():
             run([scratch_python, "-m", "uv", "python", "install", "--quiet", wanted])
             return run([scratch_python, "-m", "uv", "python", "find", wanted]).strip()
         except Refused:
-            raise Refused("Python 3.12 or 3.11 is needed and none could be fetched; install one of them and start again.")
+            raise Refused(
+                "Python 3.12 or 3.11 is needed and none could be fetched; install one of them and start again."
+            )
 
 
 def fingerprint():
@@ -194,7 +210,11 @@ def make_environment():
     wanted = fingerprint()
     if stamped() == wanted and os.path.exists(PYTHON):
         return
-    if not (os.path.exists(PYTHON) and version_of(PYTHON) in SUPPORTED and glob.glob(os.path.join(VENV, "lib", "*", "site-packages", "pip"))):
+    if not (
+        os.path.exists(PYTHON)
+        and version_of(PYTHON) in SUPPORTED
+        and glob.glob(os.path.join(VENV, "lib", "*", "site-packages", "pip"))
+    ):
         python = find_python() or fetch_python()
         say("making .venv with " + python)
         make_venv(python, VENV)

@@ -1,0 +1,46 @@
+"""Every statement sent to a cluster stands in a file of its own; this module finds it by its name.
+
+Two layouts carry the files: a checkout or a copied Airflow home has `include/sql` beside `plugins/`, the installed wheel
+has them as package data in `greenplum_expansion/_sql`.
+"""
+
+import re
+from functools import cache
+from pathlib import Path
+
+from greenplum_expansion.errors import ExpansionError
+
+_PACKAGE = Path(__file__).resolve().parent
+_NAME = re.compile(r"[a-z0-9_]+")
+
+
+@cache
+def directory() -> Path:
+    """The folder of the statements; raises ExpansionError when neither layout is there."""
+    candidates = (_PACKAGE / "_sql", _PACKAGE.parent.parent / "include" / "sql")
+    for candidate in candidates:
+        if candidate.is_dir():
+            return candidate
+    raise ExpansionError(
+        subject="The SQL statements of greenplum_expansion are missing",
+        cause=f"neither {candidates[0]} nor {candidates[1]} exists",
+        next_action="copy include/ beside plugins/, or install the wheel built from plugins/",
+    )
+
+
+def names() -> list[str]:
+    """The names of all statements, in alphabetical order."""
+    return sorted(path.stem for path in directory().glob("*.sql"))
+
+
+@cache
+def load(name: str) -> str:
+    """The text of the statement in `<name>.sql`; raises ExpansionError when there is none of that name."""
+    path = directory() / f"{name}.sql"
+    if not _NAME.fullmatch(name) or not path.is_file():
+        raise ExpansionError(
+            subject=f"No SQL statement is named {name!r}",
+            cause=f"{directory()} has {len(names())} statements and none of that name",
+            next_action="correct the name where it is used, or add the file",
+        )
+    return path.read_text(encoding="utf-8")
