@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Make the project's own environment: `.venv` with the locked packages, and the programs the sandbox needs.
 
-Runs with whatever `python3` the machine has and nothing else: no pip, no venv module, no third-party package is assumed.
-What is missing is installed where that is allowed (as root, or with sudo that asks no password); otherwise one
-sentence says what to install. A stamp remembers what was installed, so that a second run only compares checksums.
+Runs with whatever `python3` the machine has and nothing else: no pip, no venv module, no third-party package is
+assumed. What is missing is installed where that is allowed (as root, or with sudo that asks no password); otherwise
+one sentence says what to install. A stamp remembers what was installed, so that a second run only compares checksums.
 
     python3 tools/bootstrap.py            everything
     python3 tools/bootstrap.py --no-system  only .venv (enough for lint and unit tests)
@@ -59,6 +59,17 @@ def run(argv, **options):
     return done.stdout.decode(errors="replace")
 
 
+def answers(argv):
+    """Whether a command exists and succeeds; nothing of it is shown."""
+    try:
+        done = subprocess.run(
+            argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False
+        )
+    except OSError:
+        return False
+    return done.returncode == 0
+
+
 def find_program(name):
     return shutil.which(name, path=os.environ.get("PATH", "") + os.pathsep + SBIN)
 
@@ -70,15 +81,7 @@ def as_root():
     """The prefix that makes a command run as root, or None when that is not possible without asking anybody."""
     if os.geteuid() == 0:
         return []
-    if (
-        shutil.which("sudo")
-        and subprocess.run(
-            ["sudo", "-n", "true"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        ).returncode
-        == 0
-    ):
-        return ["sudo", "-n"]
-    return None
+    return ["sudo", "-n"] if answers(["sudo", "-n", "true"]) else None
 
 
 def apt_install(packages):
@@ -115,7 +118,7 @@ def missing_packages():
     return missing
 
 
-# --- Python ------------------------------------------------------------------------------------------------------------
+# --- Python ----------------------------------------------------------------------------------------------------------
 
 
 def version_of(python):
@@ -145,27 +148,15 @@ def find_python():
 
 
 def make_venv(python, target):
-    """An environment with pip, on a Debian without ensurepip too (its module venv is split over packages)."""
-    if (
-        subprocess.run(
-            [python, "-c", "import ensurepip, venv"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        ).returncode
-        == 0
-    ):
+    """An environment with pip, on a Debian without ensurepip too (it splits the module venv over packages)."""
+    if answers([python, "-c", "import ensurepip, venv"]):
         run([python, "-m", "venv", "--clear", target])
-        return
-    if (
-        subprocess.run(
-            [python, "-m", "pip", "--version"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        ).returncode
-        == 0
-    ):
+    elif answers([python, "-m", "pip", "--version"]):
         run([python, "-m", "venv", "--clear", "--without-pip", target])
         run([python, "-m", "pip", "--python", os.path.join(target, "bin", "python"), "install", "--quiet", "pip"])
-        return
-    major, minor = version_of(python)
-    apt_install(["python{}.{}-venv".format(major, minor)])
-    run([python, "-m", "venv", "--clear", target])
+    else:
+        apt_install(["python{}.{}-venv".format(*version_of(python))])
+        run([python, "-m", "venv", "--clear", target])
 
 
 def install_uv(python):
@@ -185,8 +176,8 @@ def fetch_python():
             return run([scratch_python, "-m", "uv", "python", "find", wanted]).strip()
         except Refused:
             raise Refused(
-                "Python 3.12 or 3.11 is needed and none could be fetched; install one of them and start again."
-            )
+                "Python 3.12 or 3.11 is needed and none could be fetched; install one, start again."
+            ) from None
 
 
 def fingerprint():
@@ -210,11 +201,8 @@ def make_environment():
     wanted = fingerprint()
     if stamped() == wanted and os.path.exists(PYTHON):
         return
-    if not (
-        os.path.exists(PYTHON)
-        and version_of(PYTHON) in SUPPORTED
-        and glob.glob(os.path.join(VENV, "lib", "*", "site-packages", "pip"))
-    ):
+    pip = glob.glob(os.path.join(VENV, "lib", "*", "site-packages", "pip"))
+    if not (pip and version_of(PYTHON) in SUPPORTED):
         python = find_python() or fetch_python()
         say("making .venv with " + python)
         make_venv(python, VENV)

@@ -1,7 +1,7 @@
 """Every statement sent to a cluster stands in a file of its own; this module finds it by its name.
 
-Two layouts carry the files: a checkout or a copied Airflow home has `include/sql` beside `plugins/`, the installed wheel
-has them as package data in `greenplum_expansion/_sql`.
+Two layouts carry the files: a checkout or a copied Airflow home has `include/sql` beside `plugins/`, the installed
+wheel has them as package data in `greenplum_expansion/_sql`.
 """
 
 import re
