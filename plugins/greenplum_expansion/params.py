@@ -1,0 +1,46 @@
+"""The trigger form: Airflow Params derived from a request model, so that form, API and code cannot disagree."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow.sdk import Param
+from pydantic import BaseModel
+
+# What the form shows in a text area, one entry a line; the API may also send objects (hosts with a key).
+_LINES = {"type": "array", "items": {"anyOf": [{"type": "string"}, {"type": "object"}]}}
+
+
+def dag_params(model: type[BaseModel]) -> dict[str, Param]:
+    """One Param a field, grouped by the model's sections.
+
+    A field without default gets none here either, so that the form demands it (shown empty, refused empty).
+    """
+    schema = model.model_json_schema()
+    return {name: _param(prop, schema.get("$defs", {})) for name, prop in schema["properties"].items()}
+
+
+def _param(prop: dict[str, Any], definitions: dict[str, Any]) -> Param:
+    shared = {
+        "title": prop["title"],
+        "description_md": prop["description"],
+        "section": prop["section"],
+    }
+    choice = _referenced(prop, definitions)
+    if choice and "enum" in choice:
+        return Param(prop["default"], type="string", enum=choice["enum"], **shared)
+    if prop.get("type") == "array":
+        minimum = prop.get("minItems", 0)
+        kind = _LINES if minimum else {**_LINES, "type": ["null", "array"]}
+        return Param(list(prop.get("default") or []), **kind, minItems=minimum, **shared)
+    if "anyOf" in prop:  # an optional text; the form sends null for an empty one
+        pattern = next((option["pattern"] for option in prop["anyOf"] if "pattern" in option), None)
+        rule = {"pattern": pattern} if pattern else {}
+        return Param(prop.get("default"), type=["null", "string"], **rule, **shared)
+    limits = {key: prop[key] for key in ("minimum", "maximum", "minLength", "pattern") if key in prop}
+    return Param(prop["default"], type=prop["type"], **limits, **shared)
+
+
+def _referenced(prop: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any] | None:
+    reference = prop.get("$ref") or next((part["$ref"] for part in prop.get("allOf", [])), None)
+    return definitions[reference.rsplit("/", 1)[1]] if reference else None

@@ -1,0 +1,63 @@
+"""One model, three ways in: form, API, command line; the same words when something is wrong."""
+
+import pytest
+
+from greenplum_expansion.errors import InvalidRequest
+from greenplum_expansion.request import ExpansionRequest, NewHost, RollbackRequest, parse_request
+
+
+def test_hosts_may_be_typed_or_sent_as_objects():
+    request = parse_request(
+        ExpansionRequest,
+        {
+            "new_hosts": [
+                "sdw3",
+                " sdw4 = 10.0.0.4 ",
+                {"hostname": "sdw5", "address": "10.0.0.5", "host_key": "ssh-ed25519 A"},
+            ]
+        },
+    )
+    assert request.new_hosts == (
+        NewHost(hostname="sdw3", address="sdw3"),
+        NewHost(hostname="sdw4", address="10.0.0.4"),
+        NewHost(hostname="sdw5", address="10.0.0.5", host_key="ssh-ed25519 A"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("conf", "said"),
+    [
+        ({}, "New hosts: Field required"),
+        ({"new_hosts": []}, "New hosts:"),
+        ({"new_hosts": ["sdw3", "sdw3=10.0.0.9"]}, "new host hostname sdw3 is given twice"),
+        ({"new_hosts": ["sdw3=10.0.0.3", "sdw4=10.0.0.3"]}, "new host address 10.0.0.3 is given twice"),
+        ({"new_hosts": ["sdw3; reboot"]}, "'sdw3; reboot' is not a host name"),
+        ({"new_hosts": ["sdw3=10.0.0.300"]}, "'10.0.0.300' is not an IP address"),
+        (
+            {"new_hosts": ["sdw3"], "parallel_moves": 97},
+            "Tables moved at a time: Input should be less than or equal to 96",
+        ),
+        ({"new_hosts": ["sdw3"], "important_tables": ["orders"]}, "names no schema"),
+        ({"new_hosts": ["sdw3"], "paralel_moves": 4}, "paralel_moves: Extra inputs are not permitted"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_in_the_words_of_the_form(conf, said):
+    with pytest.raises(InvalidRequest) as raised:
+        parse_request(ExpansionRequest, conf)
+    assert said in raised.value.cause
+
+
+def test_every_problem_is_told_at_once():
+    with pytest.raises(InvalidRequest) as raised:
+        parse_request(ExpansionRequest, {"new_hosts": ["a b"], "parallel_moves": 0})
+    assert "a b" in raised.value.cause
+    assert "Tables moved at a time" in raised.value.cause
+
+
+def test_a_rollback_without_a_name_means_the_newest_expansion():
+    assert parse_request(RollbackRequest, {"expansion_id": ""}).expansion_id is None
+
+
+def test_a_path_is_no_name_of_an_expansion():
+    with pytest.raises(InvalidRequest):
+        parse_request(RollbackRequest, {"expansion_id": "../../etc"})
