@@ -12,6 +12,14 @@ Role = Literal["p", "m"]
 Mirroring = Literal["none", "grouped", "spread"]
 
 
+@dataclass(frozen=True)
+class Host:
+    """A new segment host: the name the cluster will know, and the address it is reached by."""
+
+    hostname: str
+    address: str
+
+
 @dataclass(frozen=True, order=True)
 class Instance:
     """One row of ``gp_segment_configuration``: coordinator, standby, a primary or a mirror.

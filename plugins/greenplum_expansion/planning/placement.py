@@ -11,18 +11,9 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from greenplum_expansion.cluster.input_file import NewInstance
-from greenplum_expansion.cluster.topology import Instance, Mirroring, Topology
-
-
-@dataclass(frozen=True)
-class Host:
-    """A new segment host: the name the cluster will know, and the address it is reached by."""
-
-    hostname: str
-    address: str
+from greenplum_expansion.cluster.topology import Host, Instance, Mirroring, Topology
 
 
 class PlacementError(ValueError):
@@ -43,8 +34,8 @@ def place(topology: Topology, hosts: Sequence[Host], mirroring: Mirroring) -> tu
     mirrors = _on_host(topology.mirrors, pattern_host)
     if mirroring != "none" and len(mirrors) != len(primaries):
         raise PlacementError(
-            f"host {pattern_host}, the pattern for new hosts, has {len(primaries)} primaries but {len(mirrors)} mirrors; "
-            "bring every instance back to its preferred host first, or write the input file by hand"
+            f"host {pattern_host}, the pattern for new hosts, has {len(primaries)} primaries but "
+            f"{len(mirrors)} mirrors; bring every instance back to its preferred host first, or write the input file by hand"
         )
     prefix = _directory_prefix(topology)
     # Slots carry provisional contents counted over the hosts as given; the final ones follow the hosts' names.
@@ -85,7 +76,8 @@ def _refuse_impossible(topology: Topology, hosts: Sequence[Host], mirroring: Mir
     if mirroring == "spread" and len(hosts) <= topology.primaries_per_host:
         raise PlacementError(
             f"spread mirroring needs more new hosts than primaries a host: {len(hosts)} hosts are given, each gets "
-            f"{topology.primaries_per_host} primaries; give at least {topology.primaries_per_host + 1} hosts, or choose grouped"
+            f"{topology.primaries_per_host} primaries; give at least {topology.primaries_per_host + 1} hosts, "
+            "or choose grouped"
         )
 
 

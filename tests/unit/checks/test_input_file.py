@@ -6,7 +6,8 @@ import pytest
 
 from greenplum_expansion.checks.input_file import check_input_file
 from greenplum_expansion.cluster.input_file import NewInstance
-from greenplum_expansion.planning.placement import Host, place
+from greenplum_expansion.cluster.topology import Host
+from greenplum_expansion.planning.placement import place
 from tests.unit.clusters import cluster, recorded
 
 GOOD = place(recorded(), [Host("sdw3", "sdw3"), Host("sdw4", "sdw4")], "grouped")

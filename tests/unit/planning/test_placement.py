@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from greenplum_expansion.checks.finding import errors
 from greenplum_expansion.checks.input_file import check_input_file
 from greenplum_expansion.cluster.input_file import parse, render
-from greenplum_expansion.planning.placement import Host, PlacementError, place
+from greenplum_expansion.cluster.topology import Host
+from greenplum_expansion.planning.placement import PlacementError, place
 from tests.unit.clusters import cluster, recorded
 
 # Recording 21_inputfile_sdw3_sdw4: what the interview of Greenplum 6.24.3 wrote for these answers.

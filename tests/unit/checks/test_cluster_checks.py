@@ -1,0 +1,100 @@
+"""Each finding names the thing, the fact and the remedy."""
+
+from dataclasses import replace
+
+from greenplum_expansion.checks.cluster import ServerFacts, check_expansion_state, check_segments, check_server
+from greenplum_expansion.checks.finding import Finding, errors, worst_first
+from greenplum_expansion.cluster.state import ExpansionState, Phase
+from greenplum_expansion.cluster.topology import Topology
+from tests.unit.clusters import cluster, recorded
+
+GOOD = ServerFacts(
+    "PostgreSQL 9.4.26 (Greenplum Database 6.24.3 build commit:x)",
+    "gpadmin",
+    True,
+    100,
+    "/opt/gp/bin/gpexpand",
+    "/opt/gp",
+)
+
+
+def texts(findings: list[Finding]) -> str:
+    return "\n".join(map(str, errors(findings)))
+
+
+def changed(dbid: int, **change) -> Topology:
+    return Topology(tuple(replace(i, **change) if i.dbid == dbid else i for i in recorded().instances))
+
+
+def test_a_good_server_is_only_noted():
+    assert [str(f) for f in check_server(GOOD, 4)] == ["NOTE version: Greenplum 6 (6.24.3)."]
+
+
+def test_plain_postgresql_is_refused_in_one_finding():
+    findings = check_server(replace(GOOD, version_text="PostgreSQL 15.18 on x86_64, compiled", is_superuser=False), 4)
+    assert len(findings) == 1
+    assert "the server is not Greenplum: PostgreSQL 15.18 on x86_64" in str(findings[0])
+
+
+def test_each_missing_quality_of_the_server_is_told():
+    text = texts(check_server(replace(GOOD, is_superuser=False, gpexpand_path=None, max_connections=8), 4))
+    assert "role gpadmin: it is not a superuser" in text
+    assert "it is not in /opt/gp/bin on the coordinator" in text
+    assert "it is 8; moving 4 tables at a time needs 9. Remedy: move at most 3 tables" in text
+
+
+def test_an_unsupported_flavor_says_why():
+    text = texts(check_server(replace(GOOD, version_text="PostgreSQL 8.3 (Greenplum Database 5.29.1)"), 4))
+    assert "Greenplum 5 (5.29.1): it is not supported. Remedy: its gpexpand takes the database down" in text
+
+
+def test_a_healthy_cluster_has_no_finding():
+    assert check_segments(recorded()) == []
+
+
+def test_a_down_mirror_is_one_finding_not_two():
+    findings = check_segments(changed(6, status="d", mode="n"))
+    assert [str(f) for f in findings] == [
+        (
+            "ERROR mirror of content 0 (dbid 6) on sdw2:7000: it is down. "
+            "Remedy: run gprecoverseg -a, wait until it is in sync, try again."
+        )
+    ]
+
+
+def test_a_pair_out_of_sync_is_named_by_content():
+    both = Topology(tuple(replace(i, mode="n") if i.content == 2 else i for i in recorded().instances))
+    assert "content 2: primary and mirror are not in sync" in texts(check_segments(both))
+
+
+def test_switched_roles_are_told_for_both():
+    switched = Topology(
+        tuple(replace(i, role="m" if i.role == "p" else "p") if i.content == 1 else i for i in recorded().instances)
+    )
+    text = texts(check_segments(switched))
+    assert "primary of content 1 (dbid 3) on sdw1:6001: it acts as mirror" in text
+    assert "mirror of content 1 (dbid 7) on sdw2:7001: it acts as primary" in text
+
+
+def test_a_cluster_without_mirrors_is_not_judged_for_sync():
+    assert errors(check_segments(cluster(mirroring="none"))) == []
+
+
+def test_a_missing_standby_warns_but_does_not_block():
+    findings = check_segments(cluster(standby=False))
+    assert errors(findings) == []
+    assert "the cluster has none" in str(findings[0])
+
+
+def test_an_expansion_under_way_is_refused_with_the_way_on():
+    findings = check_expansion_state(ExpansionState(Phase.READY, "because", "clear task x"))
+    assert [str(f) for f in findings] == [
+        "ERROR expansion already under way: ready to redistribute: because. Remedy: clear task x."
+    ]
+    assert check_expansion_state(ExpansionState(Phase.IDLE, "", "")) == []
+
+
+def test_findings_are_told_worst_first_and_once():
+    note, error = Finding.note("a", "b"), Finding.error("c", "d", "e")
+    assert worst_first([note, error, note]) == [error, note]
+    assert Finding.from_dict(error.to_dict()) == error
