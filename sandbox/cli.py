@@ -1,0 +1,123 @@
+"""The command line: `python -m sandbox up | down | status | reset | fault … | connection | ssh HOST [CMD]`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+
+from sandbox import layout
+from sandbox.datacenter import control, lifecycle
+from sandbox.datacenter.errors import SandboxError
+from sandbox.datacenter.state import State
+
+DEFAULT_SIZE = 200  # MB of table data
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; errors are printed in one sentence and make exit code 1."""
+    options = _parser().parse_args(arguments)
+    state = State.chosen(options.state_dir)
+    try:
+        code: int = options.run(state, options)
+        return code
+    except SandboxError as error:
+        print(f"sandbox: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("sandbox: interrupted; the same command again goes on where it was", file=sys.stderr)
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m sandbox", description="A practice Greenplum cluster on this machine.")
+    parser.add_argument("--state-dir", help="directory with all of it (default: $SANDBOX_HOME, else ./.sandbox)")
+    commands = parser.add_subparsers(dest="command", required=True)
+
+    up = commands.add_parser("up", help="start hosts and cluster, making what is missing")
+    up.add_argument("--size", type=int, default=DEFAULT_SIZE, metavar="MB", help="table data to load (%(default)s)")
+    up.add_argument("--hosts-only", action="store_true", help="no database")
+    up.set_defaults(run=_up)
+
+    down = commands.add_parser("down", help="end every process; the data stays")
+    down.add_argument("--purge", action="store_true", help="then delete the state directory, too")
+    down.set_defaults(run=_down)
+
+    commands.add_parser("status", help="hosts, relays, database; exit code 0 when all is up").set_defaults(run=_status)
+    commands.add_parser("connection", help="print the Airflow connection as JSON").set_defaults(run=_connection)
+
+    ssh = commands.add_parser("ssh", help="log in to a host, or run a command there")
+    ssh.add_argument("--root", action="store_true", help="as root instead of gpadmin")
+    ssh.add_argument("-t", dest="tty", action="store_true", help="with a terminal")
+    ssh.add_argument("host", choices=[h.name for h in layout.HOSTS])
+    ssh.add_argument("cmd", nargs=argparse.REMAINDER, help="as ssh takes it: words are joined by spaces for a shell")
+    ssh.set_defaults(run=_ssh)
+    return parser
+
+
+class _Steps:
+    """Prints one line a step, with the seconds since the start."""
+
+    def __init__(self) -> None:
+        self._began = time.monotonic()
+
+    def __call__(self, text: str) -> None:
+        print(f"{time.monotonic() - self._began:5.1f} s  {text}", flush=True)
+
+
+def _up(state: State, options: argparse.Namespace) -> int:
+    say = _Steps()
+    lifecycle.start_hosts(state, say, database=not options.hosts_only)
+    if options.hosts_only:
+        say("no database asked for")
+        return 0
+    command = f"{layout.INTERPRETER} -m sandbox.database.bootstrap --size {options.size}"
+    code = subprocess.run(lifecycle.ssh_command(state, "mdw", [command]), stdin=subprocess.DEVNULL, check=False).returncode
+    if code != 0:
+        raise SandboxError(
+            "The database did not come up",
+            f"`{command}` on mdw ended with exit code {code}, its words are above",
+            "look with `python -m sandbox ssh mdw`, or start anew: `python -m sandbox down --purge`",
+        )
+    say("database up")
+    return 0
+
+
+def _down(state: State, options: argparse.Namespace) -> int:
+    if not state.exists():
+        print(f"no sandbox in {state.directory}")
+        return 0
+    lifecycle.stop(state, _Steps())
+    if options.purge:
+        state.remove()
+    return 0
+
+
+def _status(state: State, options: argparse.Namespace) -> int:
+    settings = state.settings()
+    if not state.is_running():
+        print("down")
+        return 1
+    hosts = control.ask(state, "status")
+    for name, lamp in hosts.items():
+        print(f"{name:6} {lamp['address']:12} {'on' if lamp['on'] else 'off':4} boots {lamp['boots']}")
+    for name, port in settings.ports.items():
+        print(f"127.0.0.1:{port} -> {name}")
+    return 0 if all(lamp["on"] for lamp in hosts.values()) else 1
+
+
+def _connection(state: State, options: argparse.Namespace) -> int:
+    print(json.dumps(lifecycle.connection(state), indent=1))
+    return 0
+
+
+def _ssh(state: State, options: argparse.Namespace) -> int:
+    state.settings()
+    words = lifecycle.ssh_command(state, options.host, options.cmd, user="root" if options.root else layout.GPADMIN)
+    if options.tty:
+        words.insert(1, "-tt")
+    sys.stdout.flush()
+    os.execvp(words[0], words)

@@ -1,0 +1,127 @@
+"""Process 1 of a host: starts sshd, buries orphans, and shuts down in order.
+
+SIGINT means reboot (as Ctrl-Alt-Del does to any init), SIGTERM power off; the stand-ins for reboot and shutdown send them.
+PostgreSQL servers get a fast shutdown first, as a service manager would give them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from sandbox.datacenter import linux
+
+SSHD = ("/usr/sbin/sshd", "-D", "-e", "-f", "/etc/ssh/sshd_config")
+_POSTGRES_PATIENCE = 20.0  # seconds for servers to shut down
+_PATIENCE = 3.0  # seconds for anything else
+_RESTART_DELAY = 0.5  # seconds before an sshd that ended (a bad configuration, perhaps) is tried again
+
+
+class FirstProcess:
+    """The loop of process 1."""
+
+    def __init__(self) -> None:
+        self._wanted: int | None = None  # RB_* once somebody asked for it
+        self._sshd: subprocess.Popen[bytes] | None = None
+        self._sshd_due = 0.0
+        self._wake_read, self._wake_write = os.pipe()
+        os.set_blocking(self._wake_read, False)
+        os.set_blocking(self._wake_write, False)
+
+    def run(self) -> None:
+        """Until reboot or power off."""
+        signal.set_wakeup_fd(self._wake_write)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.signal(signal.SIGINT, lambda *_: self._ask(linux.RB_AUTOBOOT))
+        signal.signal(signal.SIGTERM, lambda *_: self._ask(linux.RB_POWER_OFF))
+        while self._wanted is None:
+            if self._sshd is None and time.monotonic() >= self._sshd_due:
+                self._sshd = subprocess.Popen(SSHD, stdin=subprocess.DEVNULL)
+            select.select([self._wake_read], [], [], None if self._sshd else _RESTART_DELAY)
+            with contextlib.suppress(BlockingIOError):
+                os.read(self._wake_read, 4096)
+            self._bury()
+        shut_down(self._bury)
+        linux.reboot(self._wanted)
+
+    def _ask(self, how: int) -> None:
+        self._wanted = how
+
+    def _bury(self) -> None:
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            if self._sshd is not None and pid == self._sshd.pid:
+                print(f"sshd ended with {os.waitstatus_to_exitcode(status)}", flush=True)
+                self._sshd, self._sshd_due = None, time.monotonic() + _RESTART_DELAY
+
+
+def shut_down(bury) -> None:  # type: ignore[no-untyped-def]
+    """End all processes: servers fast, the others by SIGTERM, what is left by SIGKILL."""
+    deadline = time.monotonic() + _POSTGRES_PATIENCE
+    asked: set[int] = set()
+    while (servers := postmasters()) and time.monotonic() < deadline:
+        for pid in servers - asked:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGINT)
+        asked |= servers
+        time.sleep(0.02)
+        bury()
+    for number, patience in ((signal.SIGTERM, _PATIENCE), (signal.SIGKILL, _PATIENCE)):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(-1, number)
+        deadline = time.monotonic() + patience
+        while len(_processes()) > 1 and time.monotonic() < deadline:
+            time.sleep(0.02)
+            bury()
+
+
+def postmasters() -> set[int]:
+    """Pids of PostgreSQL servers: processes named postgres whose parent is not one."""
+    parents = {}
+    for pid in _processes():
+        try:
+            name, _, rest = Path(f"/proc/{pid}/stat").read_text().partition("(")[2].rpartition(")")
+        except OSError:
+            continue  # ended meanwhile
+        if name == "postgres" and rest.split()[0] != "Z":
+            parents[pid] = int(rest.split()[1])
+    return {pid for pid, parent in parents.items() if parent not in parents}
+
+
+def _processes() -> list[int]:
+    return [int(name) for name in os.listdir("/proc") if name.isdigit()]
+
+
+def prepare() -> None:
+    """What a boot makes anew: runtime directories, an empty /tmp, kernel settings from /etc."""
+    for path, mode in (("/run/sshd", 0o755), ("/run/lock", 0o1777), ("/run/user", 0o755)):
+        os.makedirs(path, exist_ok=True)
+        os.chmod(path, mode)
+    Path("/run/utmp").touch()
+    for entry in os.scandir("/tmp"):
+        if entry.is_dir(follow_symlinks=False):
+            shutil.rmtree(entry.path, ignore_errors=True)
+        else:
+            os.unlink(entry.path)
+    with contextlib.suppress(OSError):  # not every kernel lets a namespace's root do it; only an unprivileged ping needs it
+        Path("/proc/sys/net/ipv4/ping_group_range").write_text("0 65534\n")
+    subprocess.run(["sysctl", "--system", "-q"], stdin=subprocess.DEVNULL, capture_output=True, check=False)
+
+
+if __name__ == "__main__":
+    prepare()
+    print("booted", flush=True)
+    FirstProcess().run()
+    sys.exit(1)

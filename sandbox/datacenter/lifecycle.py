@@ -1,0 +1,190 @@
+"""Up and down, seen from the machine: what the command line calls."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from sandbox import layout
+from sandbox.datacenter import control, keys, preflight
+from sandbox.datacenter.errors import SandboxError
+from sandbox.datacenter.interpreter import find_interpreter
+from sandbox.datacenter.power import DOWN_MARK
+from sandbox.datacenter.state import (
+    State,
+    choose_ports,
+    choose_uid_base,
+    relay_names,
+    write_atomically,
+)
+
+Say = Callable[[str], None]
+_START_PATIENCE = 30.0  # seconds until the control socket answers
+_SSH_PATIENCE = 60.0  # seconds until every host's sshd answers; 0.5 s on an idle machine
+_END_PATIENCE = 90.0  # seconds for an orderly shutdown of all hosts
+
+
+def start_hosts(state: State, say: Say, *, database: bool) -> None:
+    """Make what is missing of the sandbox and have every host answer on its SSH port. Nothing happens to what is up."""
+    preflight.check_machine(database=database)
+    find_interpreter(database=database)
+    settings = state.settings() if state.exists() else None
+    if settings is None:
+        settings = state.make(choose_uid_base(state.directory), choose_ports(relay_names()))
+        say(f"state directory {state.directory}")
+    state.make_directories(settings.uid_base)
+    state.password()
+    keys.make_keys(state, settings)
+    write_connection(state)
+    if not state.is_running():
+        _start_supervisor(state)
+        say("datacenter started")
+    else:
+        control.ask(state, "switch-on-unmarked")
+    for host in layout.HOSTS:
+        if (state.faults / DOWN_MARK.format(host.name)).exists():
+            say(f"{host.name} stays off (fault host-down; `python -m sandbox fault host-up {host.name}`)")
+        else:
+            wait_for_ssh(state, host.name)
+    say(f"hosts answer: {', '.join(h.name for h in layout.HOSTS)}")
+
+
+def _start_supervisor(state: State) -> None:
+    log = state.logs / "supervisor.log"
+    package_parent = str(Path(__file__).resolve().parents[2])
+    environment = {**os.environ, "PYTHONPATH": package_parent}
+    with log.open("ab") as stream:
+        offset = stream.tell()
+        command = [sys.executable, "-m", "sandbox.datacenter.staging", str(state.directory)]
+        done = subprocess.run(
+            command, stdin=subprocess.DEVNULL, stdout=stream, stderr=stream, cwd="/", env=environment, check=False
+        )
+    if done.returncode != 0 and not state.is_running():
+        raise SandboxError("The datacenter did not start", _tail(log, offset), f"see {log}")
+    deadline = time.monotonic() + _START_PATIENCE
+    while True:
+        try:
+            control.ask(state, "status")
+            return
+        except SandboxError:
+            if not state.is_running() or time.monotonic() > deadline:
+                raise SandboxError("The datacenter did not start", _tail(log, offset), f"see {log}") from None
+        time.sleep(0.02)
+
+
+def _tail(path: Path, offset: int) -> str:
+    with path.open("rb") as stream:
+        stream.seek(offset)
+        text = stream.read().decode(errors="replace").strip()
+    return text[-1500:] or "it said nothing"
+
+
+def wait_for_ssh(state: State, host: str) -> None:
+    """Return when the host's sshd has sent its greeting through the relay.
+
+    :raises SandboxError: it does not within a minute
+    """
+    port = state.settings().ports[f"{host}:{layout.SSH_PORT}"]
+    deadline = time.monotonic() + _SSH_PATIENCE
+    while time.monotonic() < deadline:
+        try:
+            with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
+                if connection.recv(4) == b"SSH-":
+                    return
+        except OSError:
+            pass  # not yet
+        if not control.ask(state, "status", host)[host]["wanted"]:
+            break  # it failed to start, several times
+        time.sleep(0.03)
+    log = state.logs / f"{host}.log"
+    text = log.read_text(errors="replace")[-800:].strip() if log.exists() else "no log"
+    raise SandboxError(f"{host} does not answer on its SSH port", text, f"see {log}")
+
+
+def write_connection(state: State) -> None:
+    """Write ``connection.json``: the Airflow connection to this sandbox."""
+    write_atomically(state.connection, json.dumps(connection(state), indent=1) + "\n", 0o600)
+
+
+def connection(state: State) -> dict[str, Any]:
+    """An Airflow connection as `airflow connections add --conn-json` takes it; holds the password."""
+    ports = state.settings().ports
+    coordinator = layout.COORDINATOR.name
+    return {
+        "conn_type": "greenplum",
+        "host": "127.0.0.1",
+        "port": ports[f"{coordinator}:{layout.COORDINATOR_PORT}"],
+        "login": layout.GPADMIN,
+        "password": state.password(),
+        "schema": "postgres",
+        "extra": {
+            "ssh_host": "127.0.0.1",
+            "ssh_port": ports[f"{coordinator}:{layout.SSH_PORT}"],
+            "ssh_user": layout.GPADMIN,
+            "ssh_key_file": str(state.client_key),
+            "ssh_host_key": keys.public_key(keys.host_key(state, coordinator, "ed25519")),
+        },
+    }
+
+
+def stop(state: State, say: Say) -> None:
+    """End every process of the sandbox; return when the machine has none left. The disks stay."""
+    leader = control.leader(state)
+    if state.is_running():
+        try:
+            control.ask(state, "end")
+        except SandboxError as error:
+            say(f"ending without the supervisor's help ({error.cause})")
+            _kill(state)
+        deadline = time.monotonic() + _END_PATIENCE
+        while state.is_running():
+            if time.monotonic() > deadline:
+                say("an orderly shutdown takes too long: pulling the plug")
+                _kill(state)
+                deadline += _END_PATIENCE
+            time.sleep(0.02)
+    if leader is not None:
+        deadline = time.monotonic() + 10
+        while remaining := control.processes_of(leader.user_namespace):
+            if time.monotonic() > deadline:
+                names = "; ".join(f"{pid} {command}" for pid, command in remaining.items())
+                raise SandboxError("Processes of the sandbox remain", names, "end them by kill -9 and tell us")
+            time.sleep(0.02)
+    say("down")
+
+
+def _kill(state: State) -> None:
+    """Kill process 1 of the datacenter, and with it all others: the kernel does that."""
+    leader = control.leader(state)
+    if leader is None:
+        return
+    fd = os.pidfd_open(leader.pid)
+    try:
+        if os.stat(f"/proc/{leader.pid}/ns/user").st_ino == leader.user_namespace:  # not a number used again
+            signal.pidfd_send_signal(fd, signal.SIGKILL)
+    finally:
+        os.close(fd)
+
+
+def ssh_command(state: State, host: str, command: list[str], *, user: str = layout.GPADMIN) -> list[str]:
+    """The ssh command line that logs in to a host (straight to it, not through the coordinator)."""
+    options = {
+        "UserKnownHostsFile": str(state.known_hosts),
+        "StrictHostKeyChecking": "yes",
+        "IdentitiesOnly": "yes",
+        "LogLevel": "ERROR",
+        "ConnectTimeout": "10",
+        "BatchMode": "yes",
+    }
+    words = ["ssh", "-F", "/dev/null", "-i", str(state.client_key), "-p", str(state.settings().ports[f"{host}:22"])]
+    for name, value in options.items():
+        words += ["-o", f'{name}="{value}"' if " " in value else f"{name}={value}"]
+    return [*words, f"{user}@127.0.0.1", *command]
