@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -41,10 +41,14 @@ class ExecutionError(Exception):
 
 @dataclass(frozen=True)
 class RemoteCommand:
-    """A shell command for one host, run after sourcing greenplum_path.sh there."""
+    """A shell command for one host, run after sourcing greenplum_path.sh there.
+
+    :param shown: what messages quote instead, where the stand-in runs something else than the real utility
+    """
 
     host: str
     command: str
+    shown: str | None = None
 
     @property
     def script(self) -> str:
@@ -52,7 +56,8 @@ class RemoteCommand:
         return f". {GPHOME}/greenplum_path.sh; {self.command}"
 
     def __str__(self) -> str:
-        escaped = self.script.replace('"', '\\"')
+        shown = self.script if self.shown is None else f". {GPHOME}/greenplum_path.sh; {self.shown}"
+        escaped = shown.replace('"', '\\"')
         return f'{" ".join(SSH)} {self.host} "{escaped}"'
 
     def run(self, stdin: str | None = None) -> Result:
@@ -92,6 +97,11 @@ def in_parallel(work: Callable[[T], R], items: Iterable[T], workers: int = 16) -
     items = list(items)
     if not items:
         return []
-    with ThreadPoolExecutor(max_workers=max(1, min(workers, len(items)))) as pool:
-        futures = [pool.submit(work, item) for item in items]
+    pool = ThreadPoolExecutor(max_workers=max(1, min(workers, len(items))))
+    futures = [pool.submit(work, item) for item in items]
+    # What has begun is waited for, also when we are interrupted; what has not is dropped then.
+    try:
+        wait(futures)
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
     return [future.result() for future in futures]
