@@ -36,7 +36,7 @@ lint: environment-python ## ruff, mypy and the rules of the house (which room ma
 	@$(PYTHON) -m ruff check .
 	@$(PYTHON) -m ruff format --check .
 	@$(PYTHON) -m mypy
-	@.venv/bin/lint-imports
+	@PYTHONPATH=plugins:. .venv/bin/lint-imports
 
 .PHONY: format
 format: environment-python ## rewrite to the one style

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Turn a connection to this container's own ports into one for the others, in the form `airflow connections import` reads.
+"""Turn a connection to this container's own ports into one for the others, as `airflow connections import` reads it.
 
     connection.py CONN_ID HOST SQL_PORT SSH_PORT < connection.json > connections.json
 
