@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import shutil
 import socket
 import subprocess
 import sys
@@ -240,6 +241,17 @@ class AirflowStack:
             for file, trace in api.import_errors():
                 raise StackError(f"Airflow cannot read {file}:\n{trace}")
         return ("DAG " + ", ".join(unknown)) if unknown else ""
+
+    def forget_runs(self) -> None:
+        """Stop, and begin the next start with empty metadata and logs; ports, users and passwords stay.
+
+        A run that was given up half-way would otherwise go on at the next start, beside the new one.
+        """
+        self.stop()
+        for leftover in self.home.glob("airflow.db*"):
+            leftover.unlink()
+        for folder in (self.home / "logs", self.logs):
+            shutil.rmtree(folder, ignore_errors=True)
 
     def stop(self) -> None:
         """End every process of the last start; nothing happens when there is none."""
