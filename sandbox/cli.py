@@ -70,7 +70,7 @@ class _Steps:
 
 def _up(state: State, options: argparse.Namespace) -> int:
     say = _Steps()
-    lifecycle.start_hosts(state, say, database=not options.hosts_only)
+    lifecycle.start_hosts(state, say, database=not options.hosts_only, table_mb=options.size)
     if options.hosts_only:
         say("no database asked for")
         return 0

@@ -76,25 +76,27 @@ Subsystem sftp internal-sftp
 """
 
 
-def furnish(host: layout.Host, disk: Path, template: Path) -> bool:
-    """Fill `disk` for `host` if that was not done yet. True when it was done now.
+def furnish(host: layout.Host, disk: Path, data: Path, template: Path) -> bool:
+    """Fill `disk`, and `data` (its /data), for `host` if that was not done yet. True when it was done now.
 
     Written so that an interrupted run is simply repeated: the mark comes last.
     """
     if (disk / _DONE).exists():
         return False
-    if disk.exists():
-        shutil.rmtree(disk)
-    disk.mkdir(parents=True)
+    for directory in (disk, data):
+        if directory.exists():
+            shutil.rmtree(directory)
+    disk.mkdir()
     for name in OWN:
         (disk / name).mkdir()
+    data.mkdir(exist_ok=True)  # beside the others, or on a disk of its own
     (disk / "tmp").chmod(0o1777)
     (disk / "root").chmod(0o711)  # open for passing through: an interpreter may lie below it
     _furnish_var(disk / "var")
     _furnish_usr_local(disk / "usr-local")
     _furnish_etc(host, disk / "etc", template)
     _furnish_homes(host, disk, template)
-    _furnish_data(host, disk / "data")
+    _furnish_data(host, data)
     (disk / _DONE).touch()
     return True
 

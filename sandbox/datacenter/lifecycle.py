@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from sandbox import layout
-from sandbox.datacenter import control, keys, preflight
+from sandbox.datacenter import control, images, keys, preflight
 from sandbox.datacenter.errors import SandboxError
 from sandbox.datacenter.interpreter import find_interpreter
 from sandbox.datacenter.power import DOWN_MARK
 from sandbox.datacenter.state import (
+    Settings,
     State,
     choose_ports,
     choose_uid_base,
@@ -32,14 +33,13 @@ _SSH_PATIENCE = 60.0  # seconds until every host's sshd answers; 0.5 s on an idl
 _END_PATIENCE = 90.0  # seconds for an orderly shutdown of all hosts
 
 
-def start_hosts(state: State, say: Say, *, database: bool) -> None:
+def start_hosts(state: State, say: Say, *, database: bool, table_mb: int) -> None:
     """Make what is missing of the sandbox and have every host answer on its SSH port. Nothing happens to what is up."""
     preflight.check_machine(database=database)
     find_interpreter(database=database)
     settings = state.settings() if state.exists() else None
     if settings is None:
-        settings = state.make(choose_uid_base(state.directory), choose_ports(relay_names()))
-        say(f"state directory {state.directory}")
+        settings = _make_state(state, say, table_mb)
     state.make_directories(settings.uid_base)
     state.password()
     keys.make_keys(state, settings)
@@ -57,7 +57,24 @@ def start_hosts(state: State, say: Say, *, database: bool) -> None:
     say(f"hosts answer: {', '.join(h.name for h in layout.HOSTS)}")
 
 
+def _make_state(state: State, say: Say, table_mb: int) -> Settings:
+    """Decide what is decided once: uids, ports, disks."""
+    uid_base = choose_uid_base(state.directory)
+    state.make_directories(uid_base)
+    disk_mb = images.disk_size(table_mb)
+    if reason := images.try_images(state):
+        say(f"no data disks of their own for the hosts, so no fault disk-full: {reason}")
+        disk_mb = 0
+    for host in layout.HOSTS if disk_mb else ():
+        images.make_image(images.image(state, host.name), disk_mb, uid_base)
+    settings = Settings(uid_base, choose_ports(relay_names()), disk_mb)
+    state.save(settings)
+    say(f"state directory {state.directory}")
+    return settings
+
+
 def _start_supervisor(state: State) -> None:
+    images.wait_until_released(state)
     log = state.logs / "supervisor.log"
     package_parent = str(Path(__file__).resolve().parents[2])
     environment = {**os.environ, "PYTHONPATH": package_parent}
@@ -151,6 +168,7 @@ def stop(state: State, say: Say) -> None:
                 _kill(state)
                 deadline += _END_PATIENCE
             time.sleep(0.02)
+    images.wait_until_released(state)
     if leader is not None:
         deadline = time.monotonic() + 10
         while remaining := control.processes_of(leader.user_namespace):

@@ -16,7 +16,7 @@ import sys
 from pathlib import Path
 
 from sandbox import layout
-from sandbox.datacenter import linux
+from sandbox.datacenter import disks, linux
 from sandbox.datacenter.furnish import OWN, furnish
 
 BRIDGE = "dc0"
@@ -31,7 +31,7 @@ def main(name: str, boot: str, interpreter_json: str) -> int:
     linux.die_with_parent(signal.SIGKILL)
     host = layout.host(name)
     interpreter = json.loads(interpreter_json)
-    if furnish(host, Path("/state/hosts") / name, Path("/template")):
+    if furnish(host, disks.system_disk(name), disks.data_disk(name), Path("/template")):
         print(f"{name}: disk made", flush=True)
     datacenter = os.open("/proc/self/ns/net", os.O_RDONLY)
     linux.unshare(linux.CLONE_NEWNET | linux.CLONE_NEWNS | linux.CLONE_NEWUTS | linux.CLONE_NEWIPC | linux.CLONE_NEWCGROUP)
@@ -74,13 +74,13 @@ def _ip(*commands: str) -> None:
 def _become_first_process(host: layout.Host, interpreter: dict[str, str | None]) -> None:
     os.setsid()
     linux.die_with_parent(signal.SIGKILL)
-    _mount_root(Path("/state/hosts") / host.name, interpreter)
+    _mount_root(disks.system_disk(host.name), disks.data_disk(host.name), interpreter)
     linux.pivot_into(_NEW_ROOT)
     environment = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8", "HOME": "/"}
     os.execve(layout.INTERPRETER, [layout.INTERPRETER, "-I", "-m", "sandbox.datacenter.firstprocess"], environment)
 
 
-def _mount_root(disk: Path, interpreter: dict[str, str | None]) -> None:
+def _mount_root(disk: Path, data: Path, interpreter: dict[str, str | None]) -> None:
     root = _NEW_ROOT
     linux.mount("none", "/", flags=linux.MS_REC | linux.MS_PRIVATE)
     linux.mount("root", root, "tmpfs", linux.MS_NOSUID | linux.MS_NODEV, "mode=755,size=64m")
@@ -97,7 +97,7 @@ def _mount_root(disk: Path, interpreter: dict[str, str | None]) -> None:
     for name in OWN:
         target = f"{root}/{name}" if name != "usr-local" else f"{root}/usr/local"
         os.makedirs(target, exist_ok=True)
-        linux.bind(str(disk / name), target, recursive=False)
+        linux.bind(str(data if name == "data" else disk / name), target, recursive=False)
     _mount_software(root, interpreter)
     linux.mount("proc", f"{root}/proc", "proc", linux.MS_NOSUID | linux.MS_NODEV | linux.MS_NOEXEC)
     linux.mount("sysfs", f"{root}/sys", "sysfs", linux.MS_RDONLY | linux.MS_NOSUID | linux.MS_NODEV | linux.MS_NOEXEC)

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from sandbox import layout
 from sandbox.datacenter import keys, linux
+from sandbox.datacenter.images import mount_images
 from sandbox.datacenter.interpreter import Interpreter, build_venv, find_interpreter
 from sandbox.datacenter.state import UIDS, Settings, State
 
@@ -183,6 +184,9 @@ def _enter_staging_root(state: State, settings: Settings, interpreter: Interpret
     for directory, readonly in ((state.hosts, False), (state.snapshots, False), (state.logs, False), (state.faults, True)):
         os.mkdir(f"{root}/state/{directory.name}")
         linux.bind(str(directory), f"{root}/state/{directory.name}", recursive=False, readonly=readonly)
+    os.mkdir(f"{root}/state/disks")
+    if settings.disk_mb:
+        mount_images(state, root)
     _copy_template(state, settings, Path(root) / "template")
     os.symlink("/template/etc", f"{root}/etc")
     linux.pivot_into(root)

@@ -2,10 +2,11 @@
 
 ::
 
-    sandbox.json       first uid of the sandbox's range, ports of the relays   hosts/<host>/   the hosts' disks
-    connection.json    for Airflow (mode 600)                                  snapshots/      copies of them
-    keys/              client key, host keys, the cluster's key, password      logs/           supervisor and hosts
-    faults/            one file a fault                                        run/            lock, control socket
+    sandbox.json       first uid of the sandbox's range, ports of the relays   hosts/<host>/   the hosts' system disks
+    connection.json    for Airflow (mode 600)                                  disks/          their data disks (images)
+    keys/              client key, host keys, the cluster's key, password      snapshots/      copies of all of these
+    faults/            one file a fault                                        logs/           supervisor and hosts
+    run/               lock, control socket
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import os
 import secrets
 import shutil
 import socket
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ class Settings:
 
     uid_base: int
     ports: dict[str, int]  # "<host>:<port inside>" -> port on 127.0.0.1
+    disk_mb: int  # size of each host's data disk; 0: plain directories
 
 
 class State:
@@ -43,6 +45,7 @@ class State:
     def __init__(self, directory: Path) -> None:
         self.directory = directory.absolute()
         self.hosts = self.directory / "hosts"
+        self.disks = self.directory / "disks"
         self.snapshots = self.directory / "snapshots"
         self.faults = self.directory / "faults"
         self.keys = self.directory / "keys"
@@ -64,20 +67,21 @@ class State:
         """Was `up` ever run here?"""
         return self.settings_file.exists()
 
-    def make(self, uid_base: int, ports: dict[str, int]) -> Settings:
-        """Create directories and settings; the hosts' part of it belongs to the sandbox's own root, `uid_base`."""
-        self.make_directories(uid_base)
-        settings = Settings(uid_base, ports)
-        write_atomically(self.settings_file, json.dumps({"uid_base": uid_base, "ports": ports}, indent=1) + "\n", 0o644)
-        return settings
+    def save(self, settings: Settings) -> None:
+        """Write `sandbox.json`."""
+        write_atomically(self.settings_file, json.dumps(asdict(settings), indent=1) + "\n", 0o644)
 
     def make_directories(self, uid_base: int) -> None:
-        """Create what is missing of the tree (also after somebody emptied parts of it)."""
+        """Create what is missing of the tree (also after somebody emptied parts of it).
+
+        What the hosts write belongs to the sandbox's own root, uid `uid_base`.
+        """
         self.directory.mkdir(parents=True, exist_ok=True)
         for path, mode, owner in (
             (self.run, 0o700, 0),
             (self.keys, 0o700, 0),
             (self.faults, 0o755, 0),
+            (self.disks, 0o700, 0),
             (self.hosts, 0o755, uid_base),
             (self.snapshots, 0o755, uid_base),
             (self.logs, 0o755, uid_base),
@@ -93,7 +97,8 @@ class State:
         """
         try:
             raw: dict[str, Any] = json.loads(self.settings_file.read_text())
-            return Settings(int(raw["uid_base"]), {str(k): int(v) for k, v in raw["ports"].items()})
+            ports = {str(k): int(v) for k, v in raw["ports"].items()}
+            return Settings(int(raw["uid_base"]), ports, int(raw.get("disk_mb", 0)))
         except FileNotFoundError:
             raise SandboxError(
                 f"No sandbox in {self.directory}",

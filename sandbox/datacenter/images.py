@@ -1,0 +1,108 @@
+"""The hosts' data disks: one sparse file each, with a filesystem of its own, so that `df` and a full disk are real.
+
+A loop device carries the filesystem; the kernel lets go of both when the last process of the sandbox ends. Machines without
+loop devices (some containers) get plain directories instead: all works but the fault disk-full.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from pathlib import Path
+
+from sandbox import layout
+from sandbox.datacenter.errors import SandboxError
+from sandbox.datacenter.preflight import find_program
+from sandbox.datacenter.state import State
+
+_BASE_MB, _PER_MB = 8192, 8  # a primary and a mirror, the old and the new copy while a table moves, WAL, and room to spare
+_PATIENCE = 15.0  # seconds for the kernel to let go of the filesystems of a sandbox that just ended
+
+
+def disk_size(table_mb: int) -> int:
+    """Size in MB of each host's disk for that much table data. Sparse: it takes from the machine what is written to it."""
+    return _BASE_MB + _PER_MB * table_mb
+
+
+def image(state: State, host: str) -> Path:
+    """The file that is a host's data disk."""
+    return state.disks / f"{host}.img"
+
+
+def try_images(state: State) -> str | None:
+    """Can this machine mount an image? None, or why not."""
+    for program in ("mkfs.ext4", "mount"):
+        if find_program(program) is None:
+            return f"{program} is missing (Debian: e2fsprogs, mount)"
+    if not Path("/dev/loop-control").exists():
+        return "there is no /dev/loop-control"
+    trial = state.run / "trial.img"
+    command = 'mount -o loop,ro "$1" "$2" && umount "$2"'
+    try:
+        make_image(trial, 16, 0)
+        done = subprocess.run(
+            ["unshare", "--mount", "sh", "-c", command, "sh", str(trial), str(state.keys)],
+            stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+    except SandboxError as error:
+        return error.cause
+    finally:
+        trial.unlink(missing_ok=True)
+    return done.stderr.strip() or "mount failed" if done.returncode else None
+
+
+def make_image(path: Path, megabytes: int, owner: int) -> None:
+    """Make an empty disk, whose root directory belongs to uid `owner`.
+
+    :raises SandboxError: no room, or mkfs failed
+    """
+    beside = path.with_suffix(".part")
+    with beside.open("wb") as stream:
+        stream.truncate(megabytes * 1024 * 1024)
+    options = f"nodiscard,lazy_itable_init=1,lazy_journal_init=1,root_owner={owner}:{owner}"
+    command = [find_program("mkfs.ext4") or "mkfs.ext4", "-q", "-F", "-m", "0", "-E", options, str(beside)]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise SandboxError(f"No disk {path} was made", f"mkfs.ext4: {done.stderr.strip()}", "make room, or install e2fsprogs")
+    beside.rename(path)
+
+
+def mount_images(state: State, root: str) -> None:
+    """Mount every host's disk below `root`/state/disks. The caller's own mount namespace; as the machine's root."""
+    for host in layout.HOSTS:
+        target = f"{root}/state/disks/{host.name}"
+        Path(target).mkdir()
+        command = ["mount", "-o", "loop,nosuid,nodev,noatime,discard", str(image(state, host.name)), target]
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise SystemExit(
+                f"The disk of {host.name} cannot be mounted. Cause: {done.stderr.strip()}. Next: losetup -a shows the loop "
+                f"devices in use; `python -m sandbox down --purge` starts anew."
+            )
+
+
+def wait_until_released(state: State) -> None:
+    """Return when no loop device holds a disk of this sandbox; mounting it a second time would destroy it.
+
+    :raises SandboxError: somebody else holds one
+    """
+    deadline = time.monotonic() + _PATIENCE
+    while held := _held(state):
+        if time.monotonic() > deadline:
+            devices = ", ".join(f"{device} ({path})" for device, path in held.items())
+            raise SandboxError(
+                "Disks of the sandbox are still in use", f"loop devices hold them: {devices}", "umount them, or losetup -d"
+            )
+        time.sleep(0.02)
+
+
+def _held(state: State) -> dict[str, str]:
+    held = {}
+    for backing in Path("/sys/block").glob("loop*/loop/backing_file"):
+        try:
+            path = backing.read_text().strip().removesuffix(" (deleted)")
+        except OSError:
+            continue  # let go of meanwhile
+        if Path(path).parent == state.disks:
+            held[backing.parts[3]] = path
+    return held
