@@ -5,12 +5,11 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import subprocess
 import sys
 import time
 
 from sandbox import layout
-from sandbox.datacenter import control, lifecycle
+from sandbox.datacenter import control, faults, lifecycle
 from sandbox.datacenter.errors import SandboxError
 from sandbox.datacenter.state import State
 
@@ -47,6 +46,8 @@ def _parser() -> argparse.ArgumentParser:
     down.set_defaults(run=_down)
 
     commands.add_parser("status", help="hosts, relays, database; exit code 0 when all is up").set_defaults(run=_status)
+    commands.add_parser("reset", help="everything as right after the first up").set_defaults(run=_reset)
+    _add_faults(commands.add_parser("fault", help="break something, or mend it again"))
     commands.add_parser("connection", help="print the Airflow connection as JSON").set_defaults(run=_connection)
 
     ssh = commands.add_parser("ssh", help="log in to a host, or run a command there")
@@ -56,6 +57,25 @@ def _parser() -> argparse.ArgumentParser:
     ssh.add_argument("cmd", nargs=argparse.REMAINDER, help="as ssh takes it: words are joined by spaces for a shell")
     ssh.set_defaults(run=_ssh)
     return parser
+
+
+def _add_faults(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(run=_fault)
+    actions = parser.add_subparsers(dest="action", required=True)
+    actions.add_parser("list", help="faults that are set")
+    usage = "; ".join(kind.help for kind in faults.KINDS)
+    setting = actions.add_parser("set", help="set a fault", description=usage)
+    setting.add_argument("name")
+    setting.add_argument("value", nargs="?")
+    actions.add_parser("clear", help="take one fault back, or all").add_argument("name", nargs="?")
+    names = [h.name for h in layout.HOSTS]
+    for action, text in (("host-down", "pull a host's plug"), ("host-up", "switch a host on")):
+        actions.add_parser(action, help=text).add_argument("host", choices=names)
+    segment = actions.add_parser("segment-down", help="kill -9 the acting primary of a content")
+    segment.add_argument("content", type=int)
+    full = actions.add_parser("disk-full", help="fill a host's /data")
+    full.add_argument("host", choices=names)
+    full.add_argument("left", type=int, nargs="?", default=0, help="MB to leave free (default 0)")
 
 
 class _Steps:
@@ -74,15 +94,47 @@ def _up(state: State, options: argparse.Namespace) -> int:
     if options.hosts_only:
         say("no database asked for")
         return 0
-    command = f"{layout.INTERPRETER} -m sandbox.database.bootstrap --size {options.size}"
-    code = subprocess.run(lifecycle.ssh_command(state, "mdw", [command]), stdin=subprocess.DEVNULL, check=False).returncode
-    if code != 0:
-        raise SandboxError(
-            "The database did not come up",
-            f"`{command}` on mdw ended with exit code {code}, its words are above",
-            "look with `python -m sandbox ssh mdw`, or start anew: `python -m sandbox down --purge`",
-        )
+    lifecycle.bring_database_up(state, options.size)
+    if not lifecycle.has_snapshot(state):
+        lifecycle.take_snapshot(state, say)
+        lifecycle.bring_database_up(state, options.size)
     say("database up")
+    return 0
+
+
+def _reset(state: State, options: argparse.Namespace) -> int:
+    say = _Steps()
+    for name in faults.list_faults(state):
+        (state.faults / name).unlink(missing_ok=True)
+    lifecycle.restore_snapshot(state, say)
+    lifecycle.bring_database_up(state, DEFAULT_SIZE)
+    say("as after the first up")
+    return 0
+
+
+def _fault(state: State, options: argparse.Namespace) -> int:
+    state.settings()
+    match options.action:
+        case "list":
+            for name, value in faults.list_faults(state).items():
+                print(f"{name}\t{value}")
+        case "set":
+            print(f"{options.name}\t{faults.set_fault(state, options.name, options.value)}")
+        case "clear":
+            for name in faults.clear(state, options.name):
+                print(f"cleared {name}")
+        case "host-down":
+            faults.host_down(state, options.host)
+            print(f"{options.host} is off")
+        case "host-up":
+            faults.host_up(state, options.host)
+            print(f"{options.host} is on")
+        case "segment-down":
+            instance = faults.segment_down(state, options.content)
+            print(f"killed {instance.host}:{instance.datadir} (port {instance.port})")
+        case "disk-full":
+            faults.disk_full(state, options.host, options.left)
+            print(f"{options.host}: /data has {options.left} MB left; `fault clear disk-full.{options.host}` gives the rest back")
     return 0
 
 

@@ -14,7 +14,9 @@ from sandbox.datacenter.errors import SandboxError
 from sandbox.datacenter.state import State
 
 
-def ask(state: State, verb: str, host: str | None = None, timeout: float = 120.0) -> dict[str, Any]:
+def ask(
+    state: State, verb: str, host: str | None = None, *, value: int | None = None, timeout: float = 120.0
+) -> dict[str, Any]:
     """Send one request, return its answer.
 
     :raises SandboxError: the sandbox is down, or the request failed
@@ -25,7 +27,7 @@ def ask(state: State, verb: str, host: str | None = None, timeout: float = 120.0
         with socket.socket(socket.AF_UNIX) as control:
             control.settimeout(timeout)
             control.connect(f"/proc/self/fd/{directory}/{state.control.name}")  # paths longer than 107 bytes are refused
-            control.sendall(json.dumps({"verb": verb, "host": host}).encode() + b"\n")
+            control.sendall(json.dumps({"verb": verb, "host": host, "value": value}).encode() + b"\n")
             with control.makefile("rb") as stream:
                 line = stream.readline()
     except (FileNotFoundError, ConnectionError) as error:

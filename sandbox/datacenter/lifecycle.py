@@ -30,6 +30,7 @@ from sandbox.datacenter.state import (
 Say = Callable[[str], None]
 _START_PATIENCE = 30.0  # seconds until the control socket answers
 _SSH_PATIENCE = 60.0  # seconds until every host's sshd answers; 0.5 s on an idle machine
+_COPY_PATIENCE = 1800.0  # seconds for copies of all disks; 200 MB of tables take 5
 _END_PATIENCE = 90.0  # seconds for an orderly shutdown of all hosts
 
 
@@ -150,6 +151,58 @@ def connection(state: State) -> dict[str, Any]:
             "ssh_host_key": keys.public_key(keys.host_key(state, coordinator, "ed25519")),
         },
     }
+
+
+def bring_database_up(state: State, table_mb: int) -> None:
+    """Have mdw make the cluster, or start it when it exists; its own words go to this terminal.
+
+    :raises SandboxError: it ended with another exit code than 0
+    """
+    command = f"{layout.INTERPRETER} -m sandbox.database.bootstrap --size {table_mb:d}"
+    words = ssh_command(state, layout.COORDINATOR.name, [command])
+    code = subprocess.run(words, stdin=subprocess.DEVNULL, check=False).returncode
+    if code != 0:
+        raise SandboxError(
+            "The database did not come up",
+            f"`{command}` on {layout.COORDINATOR.name} ended with exit code {code}, its words are above",
+            "look with `python -m sandbox ssh mdw`, or start anew: `python -m sandbox down --purge`",
+        )
+
+
+def has_snapshot(state: State) -> bool:
+    """Was the state after the first `up` kept?"""
+    return (state.snapshots / ".complete").exists()
+
+
+def take_snapshot(state: State, say: Say) -> None:
+    """Shut the hosts down in order, copy their disks, switch them on again."""
+    control.ask(state, "shut-down")
+    control.ask(state, "snapshot", timeout=_COPY_PATIENCE)
+    say("state kept for `reset`")
+    _switch_on(state)
+
+
+def restore_snapshot(state: State, say: Say) -> None:
+    """Put every host back to the snapshot, without asking what runs on it, and switch it on.
+
+    :raises SandboxError: there is no snapshot
+    """
+    if not has_snapshot(state):
+        raise SandboxError(
+            "There is nothing to go back to", "the first `up` keeps a copy at its end, and it did not get that far",
+            "python -m sandbox up",
+        )  # fmt: skip
+    control.ask(state, "pull-plug")
+    control.ask(state, "empty-disk")
+    control.ask(state, "restore", timeout=_COPY_PATIENCE)
+    say("disks restored")
+    _switch_on(state)
+
+
+def _switch_on(state: State) -> None:
+    control.ask(state, "switch-on")
+    for host in layout.HOSTS:
+        wait_for_ssh(state, host.name)
 
 
 def stop(state: State, say: Say) -> None:

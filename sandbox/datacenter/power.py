@@ -17,6 +17,7 @@ _TOO_QUICK = 2.0  # seconds: a host that dies sooner after its start ...
 _TRIES = 3  # ... this many times in a row stays off
 _SHUTDOWN_PATIENCE = 30.0  # seconds for an orderly shutdown before the plug is pulled
 DOWN_MARK = "host-down.{}"  # fault file of a host that is to stay off
+FULL_MARK = "disk-full.{}"  # fault file of a host whose data disk is filled
 
 
 class Machine:

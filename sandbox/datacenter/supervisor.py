@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from sandbox import layout
-from sandbox.datacenter.disks import restore, take_snapshot
+from sandbox.datacenter import disks
 from sandbox.datacenter.machine import BRIDGE
 from sandbox.datacenter.power import Machine
 from sandbox.datacenter.relay import Relay
@@ -52,7 +52,7 @@ class Supervisor:
         server = await asyncio.start_unix_server(self._answer, sock=self._control, limit=1 << 20)
         await self._ending.wait()
         server.close()
-        await asyncio.gather(*(m.shut_down() for m in self._machines.values()))
+        await _shut_down(list(self._machines.values()))
         log.info("ended")
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -69,8 +69,9 @@ class Supervisor:
         finally:
             writer.close()
 
-    async def _do(self, verb: str, host: str | None = None) -> dict[str, Any]:
+    async def _do(self, verb: str, host: str | None, value: int | None) -> dict[str, Any]:
         machines = [self._machines[host]] if host else list(self._machines.values())
+        names = [m.host.name for m in machines]
         match verb:
             case "status":
                 return {m.host.name: m.status() for m in machines}
@@ -85,14 +86,25 @@ class Supervisor:
             case "pull-plug":
                 await asyncio.gather(*(m.pull_plug() for m in machines))
             case "shut-down":
-                await asyncio.gather(*(m.shut_down() for m in machines))
+                await _shut_down(machines)
             case "snapshot":
-                await asyncio.to_thread(take_snapshot, [m.host.name for m in machines])
+                await asyncio.to_thread(disks.take_snapshot, names)
             case "restore":
-                await asyncio.to_thread(restore, [m.host.name for m in machines])
+                await asyncio.to_thread(disks.restore, names)
+            case "fill-disk":
+                await asyncio.to_thread(disks.fill, names[0], value or 0)
+            case "empty-disk":
+                for name in names:
+                    disks.empty(name)
             case _:
                 raise ValueError(f"no request {verb!r}")
         return {}
+
+
+async def _shut_down(machines: list[Machine]) -> None:
+    """The coordinator first: it would take the others' end for a failure and note it in its catalog."""
+    for first in (True, False):
+        await asyncio.gather(*(m.shut_down() for m in machines if (m.host == layout.COORDINATOR) is first))
 
 
 def _lay_network() -> None:
