@@ -7,6 +7,7 @@ PostgreSQL servers get a fast shutdown first, as a service manager would give th
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import select
 import shutil
@@ -16,7 +17,7 @@ import sys
 import time
 from pathlib import Path
 
-from sandbox.datacenter import linux
+from sandbox.datacenter import kernel, linux
 
 SSHD = ("/usr/sbin/sshd", "-D", "-e", "-f", "/etc/ssh/sshd_config")
 _POSTGRES_PATIENCE = 20.0  # seconds for servers to shut down
@@ -41,6 +42,7 @@ class FirstProcess:
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.signal(signal.SIGINT, lambda *_: self._ask(linux.RB_AUTOBOOT))
         signal.signal(signal.SIGTERM, lambda *_: self._ask(linux.RB_POWER_OFF))
+        hugepages = _watch_hugepages()
         while self._wanted is None:
             if self._sshd is None and time.monotonic() >= self._sshd_due:
                 self._sshd = subprocess.Popen(SSHD, stdin=subprocess.DEVNULL)
@@ -48,6 +50,7 @@ class FirstProcess:
             with contextlib.suppress(BlockingIOError):
                 os.read(self._wake_read, 4096)
             self._bury()
+            hugepages.answer()
         shut_down(self._bury)
         linux.reboot(self._wanted)
 
@@ -65,6 +68,14 @@ class FirstProcess:
             if self._sshd is not None and pid == self._sshd.pid:
                 print(f"sshd ended with {os.waitstatus_to_exitcode(status)}", flush=True)
                 self._sshd, self._sshd_due = None, time.monotonic() + _RESTART_DELAY
+
+
+def _watch_hugepages() -> kernel.Hugepages:
+    """Have SIGIO wake the loop when somebody writes there."""
+    signal.signal(signal.SIGIO, lambda *_: None)
+    directory = os.open(f"{kernel.SETTINGS}/hugepages", os.O_RDONLY)
+    fcntl.fcntl(directory, fcntl.F_NOTIFY, fcntl.DN_MODIFY | fcntl.DN_MULTISHOT)
+    return kernel.Hugepages()
 
 
 def shut_down(bury) -> None:  # type: ignore[no-untyped-def]

@@ -16,7 +16,7 @@ import sys
 from pathlib import Path
 
 from sandbox import layout
-from sandbox.datacenter import disks, linux
+from sandbox.datacenter import disks, kernel, linux
 from sandbox.datacenter.furnish import OWN, furnish
 
 BRIDGE = "dc0"
@@ -37,6 +37,7 @@ def main(name: str, boot: str, interpreter_json: str) -> int:
     linux.unshare(linux.CLONE_NEWNET | linux.CLONE_NEWNS | linux.CLONE_NEWUTS | linux.CLONE_NEWIPC | linux.CLONE_NEWCGROUP)
     _connect_cable(host, f"{name}-{boot}", datacenter)
     socket.sethostname(name)
+    kernel.start_clock()
     linux.unshare(linux.CLONE_NEWPID)  # last: the next child is the host's process 1
     pid = os.fork()
     if pid == 0:
@@ -105,6 +106,7 @@ def _mount_root(disk: Path, data: Path, interpreter: dict[str, str | None]) -> N
     linux.mount("tmpfs", f"{root}/run", "tmpfs", linux.MS_NOSUID | linux.MS_NODEV, "mode=755,size=64m")
     os.makedirs(f"{root}/run/sandbox/faults")
     linux.bind("/state/faults", f"{root}/run/sandbox/faults")
+    kernel.lay_settings(root)
 
 
 def _mount_software(root: str, interpreter: dict[str, str | None]) -> None:
