@@ -73,11 +73,16 @@ def processes_of(user_namespace: int) -> dict[int, str]:
         if not entry.isdigit():
             continue
         try:
-            if _is_below(entry, user_namespace):
+            if not _is_dead(entry) and _is_below(entry, user_namespace):
                 found[int(entry)] = Path(f"/proc/{entry}/cmdline").read_text().replace("\0", " ").strip()
         except (OSError, UnicodeDecodeError):
             continue  # ended meanwhile, or not ours to look at
     return found
+
+
+def _is_dead(pid: str) -> bool:
+    """A zombie: ended, and its parent (in a container without an init, nobody) has not asked for its exit code."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] in ("Z", "X")
 
 
 def _is_below(pid: str, user_namespace: int) -> bool:

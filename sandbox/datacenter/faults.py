@@ -7,11 +7,10 @@ A fault's file is named for it and holds its value. `gpexpand.*` and `gprecovers
 from __future__ import annotations
 
 import re
-import subprocess
+import shlex
 from dataclasses import dataclass
 
-from sandbox import layout
-from sandbox.datacenter import control, lifecycle
+from sandbox.datacenter import control, lifecycle, query
 from sandbox.datacenter.errors import SandboxError
 from sandbox.datacenter.power import DOWN_MARK, FULL_MARK
 from sandbox.datacenter.state import State, write_atomically
@@ -134,35 +133,23 @@ def acting_primary(state: State, content: int) -> Instance:
 
     :raises SandboxError: the database is down, or has no such content
     """
-    query = f"select hostname, port, datadir from gp_segment_configuration where content = {content:d} and role = 'p'"
-    command = f'"$({layout.INTERPRETER} -c "from sandbox import layout; print(layout.postgres_bin())")/psql"'
-    remote = f'{command} -XAt -F "|" -h localhost -p {layout.COORDINATOR_PORT} -d postgres -c "{query}"'
-    done = _run(state, layout.COORDINATOR.name, remote)
-    if done.returncode != 0:
-        raise SandboxError(
-            f"Who serves content {content} is unknown", f"the database does not answer: {done.stderr.strip()}",
-            "python -m sandbox status",
-        )  # fmt: skip
-    fields = done.stdout.strip().split("|")
-    if len(fields) != 3:
+    statement = f"select hostname, port, datadir from gp_segment_configuration where content = {content:d} and role = 'p'"
+    found = query.rows(state, statement)
+    if not found:
         raise SandboxError(f"There is no content {content}", "gp_segment_configuration has none", "use -1, 0, 1, …")
-    return Instance(fields[0], int(fields[1]), fields[2])
+    host, port, datadir = found[0]
+    return Instance(host, int(port), datadir)
 
 
 def segment_down(state: State, content: int) -> Instance:
     """Kill (-9) the postmaster of a content's acting primary. Returns which it was."""
     instance = acting_primary(state, content)
-    script = f"read -r pid < '{instance.datadir}/postmaster.pid' && kill -9 \"$pid\" && ! (kill -0 \"$pid\") 2>/dev/null; true"
-    done = _run(state, instance.host, f"test -f '{instance.datadir}/postmaster.pid' && {{ {script}; }}")
+    pid_file = shlex.quote(f"{instance.datadir}/postmaster.pid")
+    done = query.on_host(state, instance.host, f'read -r pid < {pid_file} && kill -9 "$pid"')
     if done.returncode != 0:
         raise SandboxError(
             f"The primary of content {content} was not killed",
-            f"{instance.host}:{instance.datadir}: {done.stderr.strip() or 'no postmaster.pid'}",
+            f"{instance.host}:{instance.datadir}: {done.stderr.strip()}",
             "python -m sandbox ssh mdw 'gpstate -s' shows whether it runs",
         )
     return instance
-
-
-def _run(state: State, host: str, command: str) -> subprocess.CompletedProcess[str]:
-    words = lifecycle.ssh_command(state, host, [command])
-    return subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)

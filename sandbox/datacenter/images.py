@@ -6,6 +6,8 @@ loop devices (some containers) get plain directories instead: all works but the 
 
 from __future__ import annotations
 
+import os
+import stat
 import subprocess
 import time
 from pathlib import Path
@@ -31,7 +33,7 @@ def image(state: State, host: str) -> Path:
 
 def try_images(state: State) -> str | None:
     """Can this machine mount an image? None, or why not."""
-    for program in ("mkfs.ext4", "mount"):
+    for program in ("mkfs.ext4", "mount", "losetup"):
         if find_program(program) is None:
             return f"{program} is missing (Debian: e2fsprogs, mount)"
     if not Path("/dev/loop-control").exists():
@@ -72,6 +74,7 @@ def mount_images(state: State, root: str) -> None:
     for host in layout.HOSTS:
         target = f"{root}/state/disks/{host.name}"
         Path(target).mkdir()
+        _make_device_node()
         command = ["mount", "-o", "loop,nosuid,nodev,noatime,discard", str(image(state, host.name)), target]
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
         if done.returncode != 0:
@@ -79,6 +82,15 @@ def mount_images(state: State, root: str) -> None:
                 f"The disk of {host.name} cannot be mounted. Cause: {done.stderr.strip()}. Next: losetup -a shows the loop "
                 f"devices in use; `python -m sandbox down --purge` starts anew."
             )
+
+
+def _make_device_node() -> None:
+    """Make the next free loop device's node where nobody does it: a container's /dev is not the kernel's."""
+    found = subprocess.run(["losetup", "-f"], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    device = Path(found.stdout.strip())
+    number = device.name.removeprefix("loop")
+    if number.isdigit() and not device.exists():
+        os.mknod(device, 0o660 | stat.S_IFBLK, os.makedev(7, int(number)))
 
 
 def wait_until_released(state: State) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from sandbox import layout
-from sandbox.datacenter import control, images, keys, preflight
+from sandbox.datacenter import control, images, keys
 from sandbox.datacenter.errors import SandboxError
 from sandbox.datacenter.interpreter import find_interpreter
 from sandbox.datacenter.power import DOWN_MARK
@@ -36,7 +36,6 @@ _END_PATIENCE = 90.0  # seconds for an orderly shutdown of all hosts
 
 def start_hosts(state: State, say: Say, *, database: bool, table_mb: int) -> None:
     """Make what is missing of the sandbox and have every host answer on its SSH port. Nothing happens to what is up."""
-    preflight.check_machine(database=database)
     find_interpreter(database=database)
     settings = state.settings() if state.exists() else None
     if settings is None:
@@ -183,7 +182,7 @@ def take_snapshot(state: State, say: Say) -> None:
 
 
 def restore_snapshot(state: State, say: Say) -> None:
-    """Put every host back to the snapshot, without asking what runs on it, and switch it on.
+    """Put every host back to the snapshot, without asking what runs on it, take back all faults, and switch it on.
 
     :raises SandboxError: there is no snapshot
     """
@@ -193,6 +192,8 @@ def restore_snapshot(state: State, say: Say) -> None:
             "python -m sandbox up",
         )  # fmt: skip
     control.ask(state, "pull-plug")
+    for path in state.faults.iterdir():
+        path.unlink()
     control.ask(state, "empty-disk")
     control.ask(state, "restore", timeout=_COPY_PATIENCE)
     say("disks restored")
@@ -245,7 +246,9 @@ def _kill(state: State) -> None:
         os.close(fd)
 
 
-def ssh_command(state: State, host: str, command: list[str], *, user: str = layout.GPADMIN) -> list[str]:
+def ssh_command(
+    state: State, host: str, command: list[str], *, user: str = layout.GPADMIN, terminal: bool = False
+) -> list[str]:
     """The ssh command line that logs in to a host (straight to it, not through the coordinator)."""
     options = {
         "UserKnownHostsFile": str(state.known_hosts),
@@ -255,7 +258,7 @@ def ssh_command(state: State, host: str, command: list[str], *, user: str = layo
         "ConnectTimeout": "10",
         "BatchMode": "yes",
     }
-    words = ["ssh", "-F", "/dev/null", "-i", str(state.client_key), "-p", str(state.settings().ports[f"{host}:22"])]
+    words = ["ssh", *(["-tt"] if terminal else []), "-F", "/dev/null", "-i", str(state.client_key), "-p", str(state.settings().ports[f"{host}:22"])]
     for name, value in options.items():
         words += ["-o", f'{name}="{value}"' if " " in value else f"{name}={value}"]
     return [*words, f"{user}@127.0.0.1", *command]

@@ -11,6 +11,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import hashlib
 import json
@@ -18,6 +19,7 @@ import os
 import secrets
 import shutil
 import socket
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -132,6 +134,21 @@ class State:
         finally:
             os.close(fd)
         return False
+
+    @contextlib.contextmanager
+    def exclusively(self, waiting: Callable[[], None]) -> Iterator[None]:
+        """Keep other commands off this directory meanwhile; `waiting` is called when one of them has to end first."""
+        self.directory.mkdir(parents=True, exist_ok=True)
+        fd = os.open(self.directory, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                waiting()
+                fcntl.flock(fd, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(fd)
 
     def remove(self) -> None:
         """Delete the whole directory."""
