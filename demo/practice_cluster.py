@@ -34,7 +34,7 @@ class PracticeCluster:
         self.state_dir = (state_dir or Path(os.environ.get("SANDBOX_HOME", ".sandbox"))).resolve()
 
     def _command(self, *arguments: str) -> list[str]:
-        return [sys.executable, "-m", "sandbox", *arguments, "--state-dir", str(self.state_dir)]
+        return [sys.executable, "-m", "sandbox", "--state-dir", str(self.state_dir), *arguments]
 
     def _run(self, *arguments: str, on_line: Callable[[str], None] | None = None) -> str:
         """Run one command; `on_line` hears each line while it is printed.

@@ -4,11 +4,11 @@
 set -euo pipefail
 umask 077
 state=/var/lib/sandbox
-end() { python -m sandbox down --state-dir "$state"; exit 0; }
+end() { python -m sandbox --state-dir "$state" down; exit 0; }
 trap end TERM INT
 
-python -m sandbox up --state-dir "$state" --size "${SANDBOX_SIZE:-200}"
-python -m sandbox connection --state-dir "$state" > /tmp/connection.json
+python -m sandbox --state-dir "$state" up --size "${SANDBOX_SIZE:-200}"
+python -m sandbox --state-dir "$state" connection > /tmp/connection.json
 read -r sql_port ssh_port < <(
     python -c 'import json; c = json.load(open("/tmp/connection.json")); print(c["port"], c["extra"]["ssh_port"])'
 )

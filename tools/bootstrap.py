@@ -209,6 +209,10 @@ def make_environment():
     install_uv(PYTHON)
     say("installing the locked packages (about 150; once)")
     run([PYTHON, "-m", "uv", "pip", "install", "--quiet", "--python", PYTHON, "--require-hashes", "-r", LOCK])
+    # Whatever runs in .venv sees plugins/ as Airflow does, its provider included (plugins/*.dist-info).
+    (site_packages,) = glob.glob(os.path.join(VENV, "lib", "python3*", "site-packages"))
+    with open(os.path.join(site_packages, "checkout.pth"), "w") as file:
+        file.write(os.path.join(ROOT, "plugins") + "\n")
     with open(STAMP, "w") as file:
         file.write(wanted + "\n")
     say("ready: .venv with Python {}.{}".format(*version_of(PYTHON)))
