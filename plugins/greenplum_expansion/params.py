@@ -6,6 +6,7 @@ from typing import Any
 
 from airflow.sdk import Param
 from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 
 # What the form shows in a text area, one entry a line; the API may also send objects (hosts with a key).
 _LINES = {"type": "array", "items": {"anyOf": [{"type": "string"}, {"type": "object"}]}}
@@ -17,15 +18,16 @@ def dag_params(model: type[BaseModel]) -> dict[str, Param]:
     A field without default gets none here either, so that the form demands it (shown empty, refused empty).
     """
     schema = model.model_json_schema()
-    return {name: _param(prop, schema.get("$defs", {})) for name, prop in schema["properties"].items()}
-
-
-def _param(prop: dict[str, Any], definitions: dict[str, Any]) -> Param:
-    shared = {
-        "title": prop["title"],
-        "description_md": prop["description"],
-        "section": prop["section"],
+    definitions = schema.get("$defs", {})
+    return {
+        name: _param(field, schema["properties"][name], definitions) for name, field in model.model_fields.items()
     }
+
+
+def _param(field: FieldInfo, prop: dict[str, Any], definitions: dict[str, Any]) -> Param:
+    extra = field.json_schema_extra
+    assert isinstance(extra, dict), "every field names its section"
+    shared = {"title": field.title, "description_md": field.description, "section": extra["section"]}
     choice = _referenced(prop, definitions)
     if choice and "enum" in choice:
         return Param(prop["default"], type="string", enum=choice["enum"], **shared)

@@ -18,15 +18,6 @@ class Action(StrEnum):
     DONE = "done"
 
 
-class JobState(StrEnum):
-    """Of the newest job of this task on the coordinator."""
-
-    ABSENT = "absent"
-    RUNNING = "running"
-    FINISHED = "finished"
-    LOST = "lost"
-
-
 class Presence(StrEnum):
     """How many of the plan's new instances are in ``gp_segment_configuration``."""
 
@@ -43,8 +34,10 @@ class Decision:
     because: str
 
 
-def decide_add_segments(subject: str, state: ExpansionState, job: JobState, presence: Presence) -> Decision:
+def decide_add_segments(subject: str, state: ExpansionState, job_runs: bool, presence: Presence) -> Decision:
     """May ``gpexpand -i`` run?
+
+    :param job_runs: the newest job of this task is still at work on the coordinator
 
     Never after success: it would start an unlimited redistribution. Never after an early failure: it would exit 0
     having done nothing (gpexpand 6.24.3, main).
@@ -59,7 +52,7 @@ def decide_add_segments(subject: str, state: ExpansionState, job: JobState, pres
             "compare the plan with the catalog; somebody changed the cluster by hand",
         )
     if phase is Phase.PREPARING:
-        if job is JobState.RUNNING:
+        if job_runs:
             return Decision(Action.FOLLOW, "gpexpand of this task is still at work")
         raise state.refuse(subject)
     if phase in (Phase.PREPARATION_FAILED, Phase.STUCK):
@@ -73,7 +66,7 @@ def decide_add_segments(subject: str, state: ExpansionState, job: JobState, pres
     raise state.refuse(subject)
 
 
-def decide_move_tables(subject: str, state: ExpansionState, job: JobState, presence: Presence) -> Decision:
+def decide_move_tables(subject: str, state: ExpansionState, job_runs: bool, presence: Presence) -> Decision:
     """May gpexpand move tables now?
 
     :raises ActionRefused: preparation is not over, or another gpexpand is at work
@@ -84,7 +77,7 @@ def decide_move_tables(subject: str, state: ExpansionState, job: JobState, prese
         )
     if state.phase.may_redistribute:
         return Decision(Action.RUN, state.because)
-    if state.phase is Phase.REDISTRIBUTING and job is JobState.RUNNING:
+    if state.phase is Phase.REDISTRIBUTING and job_runs:
         return Decision(Action.FOLLOW, "gpexpand of this task is still at work")
     if state.phase in (Phase.COMPLETE, Phase.IDLE):
         return Decision(Action.DONE, f"nothing is left to move: {state.because}")

@@ -35,7 +35,7 @@ def place(topology: Topology, hosts: Sequence[Host], mirroring: Mirroring) -> tu
     if mirroring != "none" and len(mirrors) != len(primaries):
         raise PlacementError(
             f"host {pattern_host}, the pattern for new hosts, has {len(primaries)} primaries but "
-            f"{len(mirrors)} mirrors; bring every instance back to its preferred host first, or write the input file by hand"
+            f"{len(mirrors)} mirrors; bring every instance back to its preferred host first"
         )
     prefix = _directory_prefix(topology)
     # Slots carry provisional contents counted over the hosts as given; the final ones follow the hosts' names.

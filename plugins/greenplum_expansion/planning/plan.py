@@ -119,16 +119,22 @@ def approval_text(plan: Plan, findings: Sequence[Finding]) -> str:
     total = sum(database.size_bytes for database in plan.databases)
     tables = sum(database.tables for database in plan.databases)
     lines = [
-        (f"**{plan.version}** grows from {plan.before.segment_count} to {plan.segments_after} segments "
-        f"by the hosts {hosts}."),
+        (
+            f"**{plan.version}** grows from {plan.before.segment_count} to {plan.segments_after} segments "
+            f"by the hosts {hosts}."
+        ),
         "",
-        (f"{tables} tables, {human_bytes(total)} in {len(plan.databases)} databases, are rewritten one after another. "
-        "A table cannot be read or written while it moves."),
+        (
+            f"{tables} tables, {human_bytes(total)} in {len(plan.databases)} databases, are rewritten one after another. "
+            "cannot be read or written while it moves."
+        ),
         "",
-        ("**After this step it can be undone only until gpexpand has changed the catalog, some minutes into "
-        "`add_segments`.** Up to there a failure is rolled back; from there the way is forward only. "
-        "Until the tables have moved they stay usable where they are. Backups taken before cannot be restored "
-        "to the grown cluster with plain gprestore."),
+        (
+            "**After this step it can be undone only until gpexpand has changed the catalog, some minutes into "
+            "`add_segments`.** Up to there a failure is rolled back; from there the way is forward only. "
+            "Until the tables have moved they stay usable where they are. Backups taken before cannot be restored "
+            "to the grown cluster with plain gprestore."
+        ),
         "",
     ]
     if findings:

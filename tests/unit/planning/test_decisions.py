@@ -8,7 +8,6 @@ from greenplum_expansion.cluster.state import ExpansionState, Phase
 from greenplum_expansion.errors import ActionRefused
 from greenplum_expansion.planning.decisions import (
     Action,
-    JobState,
     Presence,
     RollbackAction,
     decide_add_segments,
@@ -22,11 +21,11 @@ def state(phase: Phase) -> ExpansionState:
     return ExpansionState(phase, "because", "next")
 
 
-def add(phase: Phase, job: JobState = JobState.ABSENT, presence: Presence = Presence.NONE) -> str:
+def add(phase: Phase, job: bool = False, presence: Presence = Presence.NONE) -> str:
     return _outcome(decide_add_segments, phase, job, presence)
 
 
-def move(phase: Phase, job: JobState = JobState.ABSENT, presence: Presence = Presence.ALL) -> str:
+def move(phase: Phase, job: bool = False, presence: Presence = Presence.ALL) -> str:
     return _outcome(decide_move_tables, phase, job, presence)
 
 
@@ -40,33 +39,33 @@ def _outcome(decide, phase, *facts) -> str:
 @pytest.mark.parametrize(
     ("phase", "job", "presence", "expected"),
     [
-        (Phase.IDLE, JobState.ABSENT, Presence.NONE, Action.RUN),
+        (Phase.IDLE, False, Presence.NONE, Action.RUN),
         # Rolled back after a failure: the old job is over, a new one may run.
-        (Phase.IDLE, JobState.FINISHED, Presence.NONE, Action.RUN),
+        (Phase.IDLE, False, Presence.NONE, Action.RUN),
         # Cleared after the whole expansion is over.
-        (Phase.IDLE, JobState.FINISHED, Presence.ALL, Action.DONE),
-        (Phase.PREPARING, JobState.RUNNING, Presence.NONE, Action.FOLLOW),
-        (Phase.PREPARING, JobState.RUNNING, Presence.SOME, Action.FOLLOW),
-        (Phase.PREPARING, JobState.ABSENT, Presence.NONE, "refused"),
+        (Phase.IDLE, False, Presence.ALL, Action.DONE),
+        (Phase.PREPARING, True, Presence.NONE, Action.FOLLOW),
+        (Phase.PREPARING, True, Presence.SOME, Action.FOLLOW),
+        (Phase.PREPARING, False, Presence.NONE, "refused"),
         # A second -i would exit 0 having done nothing.
-        (Phase.PREPARATION_FAILED, JobState.FINISHED, Presence.NONE, "refused"),
-        (Phase.PREPARATION_UNFINISHED, JobState.FINISHED, Presence.ALL, Action.RUN),
-        (Phase.PREPARATION_UNFINISHED, JobState.FINISHED, Presence.NONE, "refused"),
+        (Phase.PREPARATION_FAILED, False, Presence.NONE, "refused"),
+        (Phase.PREPARATION_UNFINISHED, False, Presence.ALL, Action.RUN),
+        (Phase.PREPARATION_UNFINISHED, False, Presence.NONE, "refused"),
         # A second -i would redistribute without limit.
-        (Phase.READY, JobState.FINISHED, Presence.ALL, Action.DONE),
-        (Phase.READY, JobState.ABSENT, Presence.NONE, "refused"),
-        (Phase.REDISTRIBUTING, JobState.FINISHED, Presence.ALL, Action.DONE),
-        (Phase.COMPLETE, JobState.FINISHED, Presence.ALL, Action.DONE),
-        (Phase.COMPLETE, JobState.ABSENT, Presence.NONE, "refused"),
-        (Phase.IDLE, JobState.ABSENT, Presence.SOME, "refused"),
-        (Phase.STUCK, JobState.FINISHED, Presence.ALL, "refused"),
+        (Phase.READY, False, Presence.ALL, Action.DONE),
+        (Phase.READY, False, Presence.NONE, "refused"),
+        (Phase.REDISTRIBUTING, False, Presence.ALL, Action.DONE),
+        (Phase.COMPLETE, False, Presence.ALL, Action.DONE),
+        (Phase.COMPLETE, False, Presence.NONE, "refused"),
+        (Phase.IDLE, False, Presence.SOME, "refused"),
+        (Phase.STUCK, False, Presence.ALL, "refused"),
     ],
 )
 def test_adding_segments(phase, job, presence, expected):
     assert add(phase, job, presence) == expected
 
 
-@given(st.sampled_from(list(Phase)), st.sampled_from(list(JobState)), st.sampled_from(list(Presence)))
+@given(st.sampled_from(list(Phase)), st.booleans(), st.sampled_from(list(Presence)))
 def test_gpexpand_i_runs_only_when_idle_and_new_or_to_finish_the_set_up(phase, job, presence):
     if add(phase, job, presence) == Action.RUN:
         fresh = phase is Phase.IDLE and presence is Presence.NONE
@@ -77,23 +76,23 @@ def test_gpexpand_i_runs_only_when_idle_and_new_or_to_finish_the_set_up(phase, j
 @pytest.mark.parametrize(
     ("phase", "job", "presence", "expected"),
     [
-        (Phase.READY, JobState.ABSENT, Presence.ALL, Action.RUN),
-        (Phase.REDISTRIBUTION_STOPPED, JobState.FINISHED, Presence.ALL, Action.RUN),
-        (Phase.REDISTRIBUTION_CRASHED, JobState.LOST, Presence.ALL, Action.RUN),
-        (Phase.REDISTRIBUTING, JobState.RUNNING, Presence.ALL, Action.FOLLOW),
-        (Phase.REDISTRIBUTING, JobState.FINISHED, Presence.ALL, "refused"),
-        (Phase.COMPLETE, JobState.FINISHED, Presence.ALL, Action.DONE),
-        (Phase.IDLE, JobState.FINISHED, Presence.ALL, Action.DONE),
-        (Phase.IDLE, JobState.ABSENT, Presence.NONE, "refused"),
-        (Phase.READY, JobState.ABSENT, Presence.NONE, "refused"),
-        (Phase.PREPARATION_UNFINISHED, JobState.ABSENT, Presence.ALL, "refused"),
+        (Phase.READY, False, Presence.ALL, Action.RUN),
+        (Phase.REDISTRIBUTION_STOPPED, False, Presence.ALL, Action.RUN),
+        (Phase.REDISTRIBUTION_CRASHED, False, Presence.ALL, Action.RUN),
+        (Phase.REDISTRIBUTING, True, Presence.ALL, Action.FOLLOW),
+        (Phase.REDISTRIBUTING, False, Presence.ALL, "refused"),
+        (Phase.COMPLETE, False, Presence.ALL, Action.DONE),
+        (Phase.IDLE, False, Presence.ALL, Action.DONE),
+        (Phase.IDLE, False, Presence.NONE, "refused"),
+        (Phase.READY, False, Presence.NONE, "refused"),
+        (Phase.PREPARATION_UNFINISHED, False, Presence.ALL, "refused"),
     ],
 )
 def test_moving_tables(phase, job, presence, expected):
     assert move(phase, job, presence) == expected
 
 
-@given(st.sampled_from(list(Phase)), st.sampled_from(list(JobState)), st.sampled_from(list(Presence)))
+@given(st.sampled_from(list(Phase)), st.booleans(), st.sampled_from(list(Presence)))
 def test_a_bare_gpexpand_never_runs_where_it_would_ask_or_prepare(phase, job, presence):
     if move(phase, job, presence) == Action.RUN:
         assert phase.may_redistribute

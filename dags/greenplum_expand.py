@@ -1,0 +1,101 @@
+"""Add segment hosts to a Greenplum cluster.
+
+Down to the approval nothing in the cluster changes: checks read it, new hosts get directories and keys.
+**add_segments** can be rolled back until gpexpand has changed the catalog; after that the way is forward only. Tables
+stay usable throughout, but for the minutes in which each one moves. Any task may be retried or cleared at any time:
+it looks first, and does what is still to be done.
+
+If a check fails, `judge_findings` tells everything that is wrong at once. If adding the segments fails,
+`greenplum_rollback` runs. If tables could not be moved, mend the cause and clear `redistribute.move_tables`: only
+those are moved.
+"""
+
+from datetime import timedelta
+
+from airflow.sdk import DAG, TaskGroup, TriggerRule, chain
+
+from greenplum_expansion.operators import checks, finish, hosts, plan, prove, segments, tables
+from greenplum_expansion.operators.rollback import TriggerRollbackOperator
+from greenplum_expansion.params import dag_params
+from greenplum_expansion.request import ExpansionRequest
+from greenplum_expansion.sensors.mirrors import MirrorsInSyncSensor
+from greenplum_expansion.sensors.redistribution import RedistributionSensor
+
+with DAG(
+    "greenplum_expand",
+    dag_display_name="Greenplum: expand a cluster",
+    doc_md=__doc__,
+    schedule=None,
+    is_paused_upon_creation=False,
+    params=dag_params(ExpansionRequest),
+    tags=["greenplum"],
+    # Unreachable hosts are worth another try; what a retry cannot mend fails at once.
+    default_args={"retries": 2, "retry_delay": timedelta(seconds=20)},
+    render_template_as_native_obj=True,
+) as dag:
+    with TaskGroup("check_cluster") as check_cluster:
+        connection = checks.CheckConnectionOperator(task_id="connection")
+        needs = {"connection_task": "check_cluster.connection"}
+        claim = checks.ClaimClusterOperator(task_id="claim", **needs)
+        expansion_state = checks.CheckExpansionStateOperator(task_id="expansion_state", **needs)
+        instances = checks.CheckSegmentsOperator(task_id="segments", **needs)
+        connection >> [claim, expansion_state, instances]
+
+    with TaskGroup("check_new_hosts") as check_new_hosts:
+        places = checks.CheckPlacesOperator(task_id="places", **needs)
+        each_host = checks.CheckNewHostOperator.partial(
+            task_id="host", map_index_template="{{ task.host['hostname'] }}"
+        ).expand(host=places.output)
+
+    judge_findings = checks.JudgeFindingsOperator(task_id="judge_findings", trigger_rule=TriggerRule.ALL_DONE)
+
+    prepare_hosts = hosts.PrepareHostOperator.partial(
+        task_id="prepare_hosts", map_index_template="{{ task.host['hostname'] }}"
+    ).expand(host=places.output)
+    exchange_keys = hosts.ExchangeKeysOperator(task_id="exchange_keys")
+    make_plan = plan.MakePlanOperator(task_id="make_plan", findings_task="judge_findings")
+    approve_plan = plan.ApprovePlanOperator(task_id="approve_plan", plan_task="make_plan")
+    fingerprint_tables = prove.FingerprintTablesOperator(task_id="fingerprint_tables")
+    add_segments = segments.AddSegmentsOperator(task_id="add_segments", approval_task="approve_plan")
+    wait_for_mirrors = MirrorsInSyncSensor(task_id="wait_for_mirrors")
+    rank_tables = tables.RankTablesOperator(task_id="rank_tables")
+
+    with TaskGroup("redistribute") as redistribute:
+        move_tables = tables.MoveTablesOperator(task_id="move_tables")
+        watch = RedistributionSensor(task_id="watch_progress", job_task="redistribute.move_tables")
+        move_tables >> watch
+
+    verify_distribution = prove.VerifyDistributionOperator(task_id="verify_distribution")
+    clean_up = finish.CleanUpOperator(task_id="clean_up")
+    # Hangs on add_segments only: a table that could not be moved is no reason to roll back.
+    roll_back = TriggerRollbackOperator(
+        task_id="roll_back", segments_task="add_segments", trigger_rule=TriggerRule.ONE_FAILED
+    )
+    report = finish.ReportOperator(
+        task_id="report",
+        approval_task="approve_plan",
+        segments_task="add_segments",
+        proof_task="verify_distribution",
+        rollback_task="roll_back",
+        trigger_rule=TriggerRule.ALL_DONE,
+    )
+
+    chain(
+        connection,
+        check_new_hosts,
+        judge_findings,
+        prepare_hosts,
+        exchange_keys,
+        make_plan,
+        approve_plan,
+        fingerprint_tables,
+        add_segments,
+        wait_for_mirrors,
+        rank_tables,
+        redistribute,
+        verify_distribution,
+        clean_up,
+        report,
+    )
+    chain(check_cluster, judge_findings)
+    chain(add_segments, roll_back, report)

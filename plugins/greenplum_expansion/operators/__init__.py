@@ -1,0 +1,1 @@
+"""Airflow's side: thin operators that probe, decide, do and record."""

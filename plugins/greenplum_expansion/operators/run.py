@@ -1,0 +1,108 @@
+"""One expansion as a task sees it: its request, its cluster, its directory and its claim."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from airflow.sdk import conf
+from airflow.sdk.exceptions import AirflowFailException
+
+from greenplum_expansion.cluster.names import expansion_id
+from greenplum_expansion.errors import (
+    ActionRefused,
+    ChecksFailed,
+    InvalidRequest,
+    ProofFailed,
+    StepFailed,
+)
+from greenplum_expansion.hooks.claim import Claim, ClusterClaim
+from greenplum_expansion.hooks.expansion_directory import ExpansionDirectory
+from greenplum_expansion.hooks.greenplum import GreenplumHook
+from greenplum_expansion.request import ExpansionRequest, parse_request
+
+# What a retry cannot change; only an unreachable host or database is worth another try.
+_FINAL = (ActionRefused, ChecksFailed, InvalidRequest, ProofFailed, StepFailed)
+
+STEP_KEY = "step"
+FINDINGS_KEY = "findings"
+
+
+class ExpansionRun:
+    """The expansion of the DAG run in `context`."""
+
+    def __init__(self, context: Mapping[str, Any]) -> None:
+        self.context = context
+        self.request = parse_request(ExpansionRequest, dict(context["params"]))
+        self.hook = GreenplumHook(self.request.greenplum_conn_id)
+        dag_run = context["dag_run"]
+        self.expansion_id = expansion_id(dag_run.run_id)
+        self.directory = ExpansionDirectory(self.hook, self.expansion_id)
+        self.claim = ClusterClaim(self.hook)
+
+    @property
+    def subject(self) -> str:
+        """How errors call this expansion."""
+        return f"Expansion {self.expansion_id} of connection {self.request.greenplum_conn_id}"
+
+    def my_claim(self) -> Claim:
+        dag_run = self.context["dag_run"]
+        return Claim(
+            expansion_id=self.expansion_id,
+            dag_id=dag_run.dag_id,
+            run_id=dag_run.run_id,
+            airflow=conf.get("api", "base_url", fallback="") or "http://localhost:8080",
+        )
+
+    def require_claim(self) -> None:
+        """:raises ActionRefused: a later expansion has taken over."""
+        self.claim.require(self.expansion_id)
+
+    def close(self) -> None:
+        self.hook.close()
+
+
+@contextmanager
+def open_run(context: Mapping[str, Any]) -> Iterator[ExpansionRun]:
+    """The run of this task, its connections closed at the end; errors come through as they are."""
+    run = ExpansionRun(context)
+    try:
+        yield run
+    finally:
+        run.close()
+
+
+@contextmanager
+def expansion_run(context: Mapping[str, Any]) -> Iterator[ExpansionRun]:
+    """Like `open_run`, for tasks that act: errors that no retry mends end the task at once."""
+    with final_errors(), open_run(context) as run:
+        yield run
+
+
+@contextmanager
+def final_errors() -> Iterator[None]:
+    """Turn errors that no retry can mend into AirflowFailException, with the same words."""
+    try:
+        yield
+    except _FINAL as error:
+        raise AirflowFailException(str(error)) from error
+
+
+def started_now() -> float:
+    """Seconds since 1970, handed through a deferral so that a step's time includes it."""
+    return time.time()
+
+
+def record_step(context: Mapping[str, Any], started: float, outcome: str) -> None:
+    """Leave for the report how long this step took and what came of it."""
+    context["ti"].xcom_push(
+        key=STEP_KEY,
+        value={
+            "task_id": context["ti"].task_id,
+            "started": started,
+            "seconds": round(time.time() - started, 1),
+            "outcome": outcome,
+        },
+    )

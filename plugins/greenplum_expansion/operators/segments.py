@@ -1,0 +1,141 @@
+"""Preparation: the new segments are built and enter the catalog. The point of no return lies in here."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+
+from airflow.sdk import BaseOperator
+
+from greenplum_expansion.errors import ActionRefused, StepFailed
+from greenplum_expansion.hooks.expansion_directory import INPUT_FILE
+from greenplum_expansion.hooks.facts import read_expansion_state, read_topology
+from greenplum_expansion.operators.plan import DIGEST_KEY
+from greenplum_expansion.operators.run import ExpansionRun, expansion_run, record_step, started_now
+from greenplum_expansion.planning.decisions import Action, Decision, decide_add_segments
+from greenplum_expansion.planning.plan import Plan
+from greenplum_expansion.triggers.jobs import UNREACHABLE, RemoteJobTrigger
+
+JOB = "add_segments"
+
+
+class AddSegmentsOperator(BaseOperator):
+    """Build the new segments and enter them in the catalog (preparation, ``gpexpand -i``).
+
+    Probes the expansion's state first. Idle: run. Our gpexpand still at work: follow it. Prepared: succeed, touch
+    nothing. Failed before the catalog changed: refuse, a second ``-i`` would exit 0 having done nothing;
+    greenplum_rollback takes it back. Failed after it: run gpexpand again, which finishes the set-up. gpexpand runs as
+    a detached job on the coordinator, so killing a worker or triggerer does not touch it; marking this task failed
+    sends it SIGINT.
+
+    :param approval_task: task id of the ApprovePlanOperator; what it showed must be what is carried out
+    :param patience: time to follow the job; then the task fails, the job runs on, and a cleared task follows it again
+    :raises ActionRefused: see above. :raises StepFailed: gpexpand ended without having prepared the cluster
+    Source: gpexpand 6.24.3, docs/reference/states.md
+    """
+
+    ui_color = "#f7c9b6"
+
+    def __init__(self, *, approval_task: str, patience: timedelta = timedelta(hours=12), **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.approval_task = approval_task
+        self.patience = patience
+
+    def execute(self, context: Mapping[str, Any]) -> Any:
+        started = started_now()
+        with expansion_run(context) as run:
+            run.require_claim()
+            plan = run.directory.require_plan()
+            decision = self._decide(run, plan)
+            self.log.info("Decision: %s, because %s", decision.action, decision.because)
+            if decision.action is Action.DONE:
+                record_step(context, started, "done already")
+                return self._result(run, plan)
+            if decision.action is Action.RUN:
+                self._require_approved(context, run, plan)
+                self._require_unchanged_input(run, plan)
+            job = run.directory.start_job(JOB, self._command(run, plan))
+            conn_id = run.request.greenplum_conn_id
+        self.log.info("gpexpand runs in %s; its output follows", job.job_dir)
+        self.defer(
+            trigger=RemoteJobTrigger(conn_id, job.job_dir),
+            method_name="execute_complete",
+            kwargs={"started": started},
+            timeout=self.patience,
+        )
+        return None
+
+    def execute_complete(self, context: Mapping[str, Any], event: dict[str, Any], started: float) -> Any:
+        """Judge by the cluster's state; gpexpand's exit code proves nothing."""
+        with expansion_run(context) as run:
+            if event["state"] == UNREACHABLE:
+                raise StepFailed(run.subject, event["message"], "clear this task: it finds the job and follows it")
+            plan = run.directory.require_plan()
+            try:
+                decision = self._decide(run, plan)
+            except ActionRefused as error:
+                raise self._failure(run, event, error.cause, error.next_action) from error
+            if decision.action is not Action.DONE:
+                raise self._failure(run, event, decision.because, "clear this task: it runs gpexpand again")
+            result = self._result(run, plan)
+        record_step(context, started, f"{result['added']} segments added")
+        return result
+
+    def _decide(self, run: ExpansionRun, plan: Plan) -> Decision:
+        return decide_add_segments(
+            run.subject,
+            read_expansion_state(run.hook),
+            run.directory.job_runs(JOB),
+            plan.presence(read_topology(run.hook)),
+        )
+
+    def _failure(self, run: ExpansionRun, event: dict[str, Any], cause: str, next_action: str) -> StepFailed:
+        said = " / ".join(line for line in event["log_tail"].splitlines() if "[ERROR]" in line or "[CRITICAL]" in line)
+        return StepFailed(
+            f"Adding the segments of {run.subject}",
+            f"{event['message'].rstrip('.')}; {cause}" + (f"; gpexpand said: {said}" if said else ""),
+            next_action,
+        )
+
+    def _require_approved(self, context: Mapping[str, Any], run: ExpansionRun, plan: Plan) -> None:
+        approved = context["ti"].xcom_pull(task_ids=self.approval_task, key=DIGEST_KEY)
+        if approved != plan.digest:
+            raise ActionRefused(
+                run.subject,
+                f"the plan in {run.directory.path} is not the one that was approved",
+                f"clear task {self.approval_task}, read the plan and approve it",
+            )
+
+    def _require_unchanged_input(self, run: ExpansionRun, plan: Plan) -> None:
+        """gpexpand -r deletes the directories named in the input file: it must be ours, byte for byte."""
+        path = run.directory.file(INPUT_FILE)
+        if run.hook.coordinator().read_text(path) != plan.input_file:
+            raise ActionRefused(
+                run.subject, f"{path} differs from the plan", "clear task make_plan, which writes it anew, and approve"
+            )
+
+    def _command(self, run: ExpansionRun, plan: Plan) -> list[str]:
+        # The template is unpacked from here on every new host; the default, '.', is the login directory there.
+        target = posixpath.dirname(min(plan.new, key=lambda i: (not i.is_primary, i.content)).datadir)
+        return [
+            "gpexpand", "-i", run.directory.file(INPUT_FILE), "-B", str(run.request.build_batch_size), "-t", target,
+        ]  # fmt: skip
+
+    def _result(self, run: ExpansionRun, plan: Plan) -> dict[str, Any]:
+        now = read_topology(run.hook)
+        return {
+            "added": sum(instance.is_primary for instance in plan.new),
+            "segments_before": plan.before.segment_count,
+            "segments_after": now.segment_count,
+            "hosts_before": _primaries_by_host(plan.before.primaries),
+            "hosts_after": _primaries_by_host(now.primaries),
+        }
+
+
+def _primaries_by_host(primaries: Sequence[Any]) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for instance in primaries:
+        counts[instance.hostname] = counts.get(instance.hostname, 0) + 1
+    return dict(sorted(counts.items()))

@@ -1,0 +1,80 @@
+"""gpexpand moves the tables; our part is to give it an order, start it once, and read what it did."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from dataclasses import dataclass
+
+import psycopg2
+
+from greenplum_expansion import sql
+from greenplum_expansion.errors import RemoteError
+from greenplum_expansion.hooks.facts import SCHEMA_DATABASE
+from greenplum_expansion.hooks.greenplum import GreenplumHook
+from greenplum_expansion.planning.progress import Progress
+from greenplum_expansion.planning.ranking import RankedTable
+
+_FAILED = re.compile(r"-\[ERROR\]:-Table (?P<table>.+?) failed to expand: (?P<error>.+)")
+
+
+def command(parallel_moves: int, analyze: bool) -> list[str]:
+    """gpexpand's redistribution. It must be started only in a phase in which it neither asks nor prepares."""
+    return ["gpexpand", "-n", str(parallel_moves), *(["-a"] if analyze else [])]
+
+
+def read_progress(hook: GreenplumHook) -> Progress:
+    """How far the redistribution is; all zero if schema gpexpand is gone."""
+    with hook.connected(SCHEMA_DATABASE) as connection:
+        if not hook.query("expansion_schema_exists", connection=connection)[0]["status_exists"]:
+            return Progress.empty()
+        rows = hook.query("redistribution_progress", connection=connection)
+        moving = hook.query("tables_being_moved", connection=connection)
+    return Progress.from_rows(rows, [f"{row['dbname']}.{row['fq_name']}" for row in moving])
+
+
+def read_tables_to_move(hook: GreenplumHook) -> list[RankedTable]:
+    """The tables gpexpand has still to move."""
+    return [
+        RankedTable(row["dbname"], row["table_oid"], row["fq_name"], row["source_bytes"])
+        for row in hook.query("tables_not_moved", dbname=SCHEMA_DATABASE)
+    ]
+
+
+def write_ranks(hook: GreenplumHook, ordered: list[RankedTable]) -> int:
+    """Give the tables the ranks 1, 2, … in this order, in one transaction; returns how many rows got theirs."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer)
+    writer.writerows((table.dbname, table.table_oid, place) for place, table in enumerate(ordered, start=1))
+    buffer.seek(0)
+    with hook.connected(SCHEMA_DATABASE, autocommit=False) as connection:
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute(sql.load("create_ranks"))
+                cursor.copy_expert("COPY expansion_ranks FROM STDIN CSV", buffer)
+                cursor.execute(sql.load("write_ranks"))
+                written = cursor.rowcount
+            connection.commit()
+        except psycopg2.Error as error:
+            raise RemoteError("Ranks in gpexpand.status_detail", str(error), "clear this task") from error
+    return written
+
+
+@dataclass(frozen=True)
+class TableLeft:
+    """A table that gpexpand did not move, and its last error if it logged one."""
+
+    table: str
+    status: str
+    error: str
+
+
+def read_tables_left(hook: GreenplumHook, log: str) -> list[TableLeft]:
+    """What is left after a run, with the errors found in that run's log."""
+    reasons = {match["table"]: match["error"] for match in _FAILED.finditer(log)}
+    return [
+        TableLeft(name, row["status"], reasons.get(name, ""))
+        for row in hook.query("tables_not_moved", dbname=SCHEMA_DATABASE)
+        for name in [f"{row['dbname']}.{row['fq_name']}"]
+    ]

@@ -1,0 +1,1 @@
+"""Waiting without holding a worker: for mirrors, and for the redistribution."""
