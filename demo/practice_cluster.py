@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -13,6 +14,11 @@ from typing import Any
 from sandbox import layout
 
 ROOT = Path(__file__).resolve().parent.parent
+
+
+_OWN_CLOCK = re.compile(
+    r"^\s*[\d.]+ s\s+"
+)  # the sandbox tells seconds before each step; the demo has a clock of its own
 
 
 class SandboxError(Exception):
@@ -55,7 +61,7 @@ class PracticeCluster:
             for line in child.stdout:
                 lines.append(line.rstrip())
                 if on_line and line.strip():
-                    on_line(line.strip())
+                    on_line(_OWN_CLOCK.sub("", line).strip())
         if child.returncode != 0:
             last_words = "\n".join(lines[-15:]) or f"exit code {child.returncode}, nothing printed"
             raise SandboxError(f"`python -m sandbox {' '.join(arguments)}` failed:\n{last_words}")

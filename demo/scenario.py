@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,8 +13,8 @@ from rich.text import Text
 
 from demo import progress_line, report_view
 from demo.airflow_api import RUN_ENDED, AirflowApi, TaskInstance
-from demo.airflow_stack import AirflowStack, StackError
-from demo.practice_cluster import PracticeCluster, SandboxError, new_hosts
+from demo.airflow_stack import AirflowStack
+from demo.practice_cluster import PracticeCluster, new_hosts
 from demo.screen import Board, Moves, Preparation, Screen, screen, seconds
 from greenplum_expansion.request import ExpansionRequest
 
@@ -103,38 +103,27 @@ class Demo:
         """Bring both up; `fresh` takes back what an earlier expansion did to them."""
         practice, airflow = Preparation("practice cluster", "starting"), Preparation("Airflow", "starting")
         board.preparations = [practice, airflow]
-        failures: list[Exception] = []
 
         def bring_up_cluster() -> None:
-            try:
-                self.cluster.up(self.options.size, lambda line: setattr(practice, "text", line), fresh=fresh)
-                practice.finish("up: two segment hosts, and two empty ones waiting")
-            except SandboxError as error:
-                failures.append(error)
+            self.cluster.up(self.options.size, lambda line: setattr(practice, "text", line), fresh=fresh)
+            practice.finish("up: two segment hosts, and two empty ones waiting")
 
         def bring_up_airflow() -> None:
-            try:
-                if fresh:
-                    self.airflow.forget_runs()
-                self.airflow.start()
-                self.airflow.wait(
-                    (EXPAND, ROLLBACK), on_wait=lambda what: setattr(airflow, "text", f"waits for {what}")
-                )
-                airflow.finish(f"up at {self.airflow.base_url}")
-            except StackError as error:
-                failures.append(error)
+            if fresh:
+                self.airflow.forget_runs()
+            self.airflow.start()
+            self.airflow.wait((EXPAND, ROLLBACK), on_wait=lambda what: setattr(airflow, "text", f"waits for {what}"))
+            airflow.finish(f"up at {self.airflow.base_url}")
 
-        workers = [threading.Thread(target=work, daemon=True) for work in (bring_up_cluster, bring_up_airflow)]
-        for worker in workers:
-            worker.start()
-        while any(worker.is_alive() for worker in workers):
-            display.update(board)
-            if failures:
-                break
-            time.sleep(0.2)
+        with ThreadPoolExecutor() as pool:
+            # Both are awaited after a failure too: what is half started could not be ended by `down`.
+            coming = [pool.submit(bring_up_cluster), pool.submit(bring_up_airflow)]
+            while not all(future.done() for future in coming):
+                display.update(board)
+                time.sleep(0.2)
         display.update(board)
-        if failures:
-            raise DemoFailed(str(failures[0]))
+        for future in coming:
+            future.result()
         connection = Preparation("connection", f"testing {CONNECTION_ID}")
         board.preparations.append(connection)
         display.update(board)
