@@ -1,0 +1,311 @@
+"""What listens on the coordinator's port: passes everything to the server behind it, rewriting the statements it does not know.
+
+Messages of the client are streamed except Query and Parse; messages of the server are read until the session is ready (to name
+Greenplum's version) and while a statement runs that may fail in the words of the imitation (to leave out PL/pgSQL's CONTEXT line).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+from . import settings, wire
+from .partitions import BadClause
+from .statements import RefusedStatement, is_greenplum_setting, rewrite
+
+log = logging.getLogger("proxy")
+
+_PLAIN = ("select", "insert", "update", "delete", "copy", "with", "begin", "commit", "rollback", "end", "fetch", "values", "declare", "table")
+_UTILITY_ONLY = "System was started in master-only utility mode - only utility mode connections are allowed"
+
+
+@dataclass(frozen=True)
+class Backend:
+    """Where the server is, and how to ask it what gp_dist_random('name') means in a database."""
+
+    socket: Path
+    port: int
+    mode: str
+    dist_random: Callable[[str, str], Awaitable[str]]
+
+
+class ClientSide(asyncio.Protocol):
+    """One client's connection."""
+
+    def __init__(self, backend: Backend) -> None:
+        self.backend = backend
+        self.transport: asyncio.Transport
+        self.server: ServerSide | None = None
+        self.buffer = bytearray()
+        self.started = False
+        self.waiting = False  # for something asynchronous; the client is not read meanwhile
+        self.raw = False  # replication: nothing is read or changed
+        self.passing = 0  # bytes of a message that is streamed
+        self.database = ""
+        self.tasks: set[asyncio.Task[None]] = set()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast("asyncio.Transport", transport)
+
+    def data_received(self, data: bytes) -> None:
+        if self.raw and self.server is not None and not self.waiting and not self.buffer:
+            self.server.transport.write(data)
+            return
+        self.buffer += data
+        self.proceed()
+
+    def proceed(self) -> None:
+        """Handle as much of the buffer as there is."""
+        while self.buffer and not self.waiting:
+            if not (self._running() if self.started else self._starting()):
+                return
+
+    def eof_received(self) -> bool:
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        for task in self.tasks:
+            task.cancel()
+        if self.server is not None:
+            self.server.transport.close()
+
+    def pause_writing(self) -> None:
+        if self.server is not None:
+            self.server.transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        if self.server is not None and not self.server.transport.is_closing():
+            self.server.transport.resume_reading()
+
+    def refuse(self, sqlstate: str, text: str) -> None:
+        """End the session with a FATAL error."""
+        self.transport.write(wire.error("FATAL", sqlstate, text))
+        self.transport.close()
+
+    def _starting(self) -> bool:
+        if len(self.buffer) < 8:
+            return False
+        length, code = wire.integer(self.buffer), wire.integer(self.buffer, 4)
+        if not 8 <= length <= 10000:
+            self.transport.close()
+            return False
+        if len(self.buffer) < length:
+            return False
+        packet = bytes(self.buffer[:length])
+        del self.buffer[:length]
+        if code in (wire.SSL, wire.GSSENC):
+            self.transport.write(b"N")
+        elif code == wire.CANCEL:
+            self._wait_for(self._cancel(packet))
+        elif code == wire.PROTOCOL_3:
+            self._wait_for(self._connect(wire.read_startup(packet[8:])))
+        else:
+            self.refuse("0A000", f"unsupported frontend protocol {code >> 16}.{code & 65535}: server supports 1.0 to 3.0")
+        return True
+
+    def _running(self) -> bool:
+        server = self.server
+        assert server is not None  # set before started
+        if self.raw:
+            server.transport.write(bytes(self.buffer))
+            self.buffer.clear()
+            return False
+        if self.passing:
+            chunk = bytes(self.buffer[: self.passing])
+            del self.buffer[: len(chunk)]
+            self.passing -= len(chunk)
+            server.transport.write(chunk)
+            return True
+        if len(self.buffer) < 5:
+            return False
+        length = wire.integer(self.buffer, 1) + 1
+        if self.buffer[0] not in b"QP" or not server.ready:  # before that 'p' and the like: passwords
+            self.passing = length
+            return True
+        if len(self.buffer) < length:
+            return False
+        kind, body = bytes(self.buffer[:1]), bytes(self.buffer[5:length])
+        del self.buffer[:length]
+        if b"gp_dist_random" in body.lower():
+            self._wait_for(self._send_with_lookup(kind, body))
+        else:
+            self._send(kind, body, {})
+        return True
+
+    def _send(self, kind: bytes, body: bytes, names: dict[str, str]) -> None:
+        """Pass on a Query or Parse message, rewritten."""
+        server = self.server
+        assert server is not None  # called while running only
+        head, text, rest = b"", body, b""
+        if kind == b"P":
+            end = body.index(b"\0") + 1
+            head, text = body[:end], body[end:]
+        text, _, rest = text.partition(b"\0")
+        sql = text.decode("utf-8", "surrogateescape")
+        try:
+            fresh = rewrite(sql, lambda name: names.get(name, name))
+        except (RefusedStatement, BadClause) as refusal:
+            fresh = raising(str(refusal))
+        if fresh is not sql:
+            text = fresh.encode("utf-8", "surrogateescape")
+        if fresh is not sql or not sql.lstrip()[:9].lower().startswith(_PLAIN):
+            server.attend()
+        server.transport.write(wire.message(kind, head + text + b"\0" + rest))
+
+    async def _send_with_lookup(self, kind: bytes, body: bytes) -> None:
+        """As `_send`, after asking what gp_dist_random reads."""
+        names: list[str] = []
+        text = body.decode("utf-8", "surrogateescape")
+        rewrite(text.replace("\0", " "), lambda name: names.append(name) or name)  # type: ignore[func-returns-value]
+        try:
+            found = {name: await self.backend.dist_random(self.database, name) for name in dict.fromkeys(names)}
+        except LookupError as error:
+            statement = raising(str(error.args[0]), "undefined_table").encode()
+            body = (body[: body.index(b"\0") + 1] if kind == b"P" else b"") + statement + b"\0" + (b"\0\0" if kind == b"P" else b"")
+            found = {}
+        self._send(kind, body, found)
+
+    async def _connect(self, parameters: dict[str, str]) -> None:
+        utility = "role=utility" in parameters.get("options", "")
+        if self.backend.mode == "utility" and not utility:
+            self.refuse("57P03", _UTILITY_ONLY)
+            return
+        self.raw = parameters.get("replication", "false") not in ("false", "off", "no", "0")
+        self.database = parameters.get("database", parameters.get("user", ""))
+        if "options" in parameters:
+            parameters["options"] = with_prefixes(parameters["options"])
+        try:
+            self.server = await open_server(self, self.backend)
+        except OSError:
+            self.refuse("57P03", "the database system is starting up")
+            return
+        self.server.ready = self.raw
+        self.server.transport.write(wire.startup(parameters))
+        self.started = True
+
+    async def _cancel(self, packet: bytes) -> None:
+        """Cancel requests carry the server's own key: pass them on as they are."""
+        try:
+            _, writer = await asyncio.open_unix_connection(str(self.backend.socket))
+            writer.write(packet)
+            await writer.drain()
+            writer.close()
+        except OSError as error:
+            log.warning("cancel request lost: %s", error)
+        self.transport.close()
+
+    def _wait_for(self, work: Awaitable[None]) -> None:
+        async def wait() -> None:
+            try:
+                await work
+            finally:
+                self.waiting = False
+                if not self.transport.is_closing():
+                    self.transport.resume_reading()
+                    self.proceed()
+
+        self.waiting = True
+        self.transport.pause_reading()
+        task = asyncio.ensure_future(wait())
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+
+
+class ServerSide(asyncio.Protocol):
+    """The connection to the server on behalf of one client."""
+
+    def __init__(self, client: ClientSide) -> None:
+        self.client = client
+        self.transport: asyncio.Transport
+        self.buffer = bytearray()
+        self.ready = False
+        self.reading = 1  # messages are read until as many ReadyForQuery have come
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast("asyncio.Transport", transport)
+
+    def attend(self) -> None:
+        """Read the answers until the server is ready again."""
+        self.reading = 1
+
+    def data_received(self, data: bytes) -> None:
+        if self.client.raw or (not self.reading and not self.buffer):
+            self.client.transport.write(data)
+            return
+        self.buffer += data
+        position, passed, out = 0, 0, []
+        while len(self.buffer) - position >= 5:
+            length = wire.integer(self.buffer, position + 1) + 1
+            if len(self.buffer) - position < length:
+                break
+            kind = self.buffer[position]
+            if kind in b"ENS":
+                out.append(bytes(self.buffer[passed:position]))
+                out.append(self._changed(bytes(self.buffer[position : position + 1]), bytes(self.buffer[position + 5 : position + length])))
+                passed = position + length
+            elif kind == ord("Z"):
+                self.ready, self.reading = True, 0
+            position += length
+        if not self.reading:
+            position = len(self.buffer)  # what follows is not read
+        out.append(bytes(self.buffer[passed:position]))
+        del self.buffer[:position]
+        self.client.transport.write(b"".join(out))
+
+    def _changed(self, kind: bytes, body: bytes) -> bytes:
+        if kind == b"S":
+            name = body.split(b"\0")[0]
+            if name == b"server_version":
+                return wire.message(b"S", b"server_version\0" + settings.SERVER_VERSION.encode() + b"\0")
+            return wire.message(kind, body)
+        fields = [(k, v) for k, v in wire.read_fields(body) if k != b"W"]
+        if (b"H", b"sandbox:fatal") in fields:
+            fields = [(k, b"FATAL" if k in b"SV" else v) for k, v in fields if k != b"H"]
+            asyncio.get_running_loop().call_soon(self.client.transport.close)
+        return wire.write_fields(kind, fields)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.client.transport.close()
+
+    def pause_writing(self) -> None:
+        self.client.transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        if not self.client.transport.is_closing() and not self.client.waiting:
+            self.client.transport.resume_reading()
+
+
+def with_prefixes(options: str) -> str:
+    """Startup options with Greenplum's own settings renamed: ``-c gp_session_role=utility`` → ``-c gp.gp_session_role=utility``."""
+    words = options.split(" ")
+    for index, word in enumerate(words):
+        flag = "-c" if word.startswith("-c") and len(word) > 2 else "--" if word.startswith("--") else ""
+        name = word[len(flag) :].partition("=")[0].replace("-", "_")
+        if (flag or (index and words[index - 1] == "-c")) and is_greenplum_setting(name):
+            words[index] = f"{flag}gp.{word[len(flag) :]}"
+    return " ".join(words)
+
+
+def raising(text: str, condition: str = "feature_not_supported") -> str:
+    """A statement that fails with this message: so the state of the transaction stays the server's own affair."""
+    quoted = text.replace("'", "''").replace("$sandbox$", "")
+    return f"DO $sandbox$ BEGIN RAISE EXCEPTION USING MESSAGE = '{quoted}', ERRCODE = '{condition}'; END $sandbox$"
+
+
+async def open_server(client: ClientSide, backend: Backend) -> ServerSide:
+    """Connect to the server the way that tells it where the client is.
+
+    :raises OSError: it does not listen
+    """
+    loop = asyncio.get_running_loop()
+    peer = client.transport.get_extra_info("peername")
+    if isinstance(peer, tuple):
+        source = settings.loopback_of(peer[0])
+        _, side = await loop.create_connection(lambda: ServerSide(client), "127.0.0.1", backend.port, local_addr=(source, 0))
+    else:
+        _, side = await loop.create_unix_connection(lambda: ServerSide(client), str(backend.socket))
+    return side

@@ -1,0 +1,91 @@
+-- 20_segments.sql: reaching the segments from one database of the coordinator
+-- A segment's server and helper tables come into being when a table is first placed there; the segment's database, too.
+
+create function pg_sandbox.segment_hosts(of_content int, out hosts text, out ports text) language sql stable as $$
+    -- Primary and mirror: libpq takes the one that accepts writes, so a failover needs no change here.
+    select string_agg(address, ',' order by preferred_role desc), string_agg(port::text, ',' order by preferred_role desc)
+    from pg_catalog.gp_segment_configuration where content = of_content
+$$;
+
+create function pg_sandbox.segment_dsn(of_content int, database name) returns text language sql stable as $$
+    select format('host=%s port=%s dbname=%L user=gpadmin target_session_attrs=read-write connect_timeout=3', hosts, ports, database)
+    from pg_sandbox.segment_hosts(of_content)
+$$;
+
+create function pg_sandbox.ensure_segment(of_content int) returns void language plpgsql security definer
+set search_path = pg_catalog, pg_sandbox as $$
+declare
+    place record;
+    server name := 'seg' || of_content;
+    dsn text;
+begin
+    select * into place from segment_hosts(of_content);
+    if place.hosts is null then
+        raise exception 'no segment with content %', of_content;
+    end if;
+    if exists (select from pg_foreign_server where srvname = server) then
+        if not exists (select from pg_foreign_server where srvname = server and srvoptions @> array['host=' || place.hosts, 'port=' || place.ports]) then
+            execute format('alter server %I options (set host %L, set port %L)', server, place.hosts, place.ports);
+        end if;
+        return;
+    end if;
+    perform pg_advisory_xact_lock(1, of_content);  -- another session may be doing the same
+    if exists (select from pg_foreign_server where srvname = server) then
+        return;
+    end if;
+    dsn := segment_dsn(of_content, 'postgres');
+    if not exists (select from dblink(dsn, format('select 1 from pg_database where datname = %L', current_database())) as t(x int)) then
+        perform dblink_exec(dsn, format('create database %I', current_database()));
+    end if;
+    execute format(
+        'create server %I foreign data wrapper postgres_fdw options (host %L, port %L, dbname %L, target_session_attrs ''read-write'', '
+        'connect_timeout ''3'', fetch_size ''10000'', batch_size ''1000'', async_capable ''true'', application_name ''coordinator'')',
+        server, place.hosts, place.ports, current_database());
+    execute format('grant usage on foreign server %I to public', server);
+    execute format('create user mapping for public server %I options (user ''gpadmin'', password_required ''false'')', server);
+    execute format('create foreign table pg_aoseg.%I (statement text) server %I options (schema_name ''pg_sandbox'', table_name ''run'', '
+                   'batch_size ''1'')', 'run_' || of_content, server);
+    execute format('create foreign table pg_aoseg.%I (relname name, main int8, with_toast int8, indexes int8, live int8, dead int8) '
+                   'server %I options (schema_name ''pg_sandbox'', table_name ''sizes'')', 'sizes_' || of_content, server);
+    execute format('create foreign table pg_aoseg.%I (datname name, size int8) server %I options (schema_name ''pg_sandbox'', '
+                   'table_name ''databases'')', 'databases_' || of_content, server);
+end $$;
+
+create function pg_sandbox.run_on(of_content int, statement text) returns void language plpgsql security definer
+set search_path = pg_catalog, pg_sandbox as $$
+-- Executes a statement on a segment inside the current transaction: it is undone there when this one is.
+begin
+    execute format('insert into pg_aoseg.%I values ($1)', 'run_' || of_content) using statement;
+end $$;
+
+create function pg_sandbox.fault(name text) returns text language plpgsql security definer as $$
+-- Content of a fault's file, null when it is not set. Names with a slash cannot be files.
+begin
+    if position('/' in name) > 0 then
+        return null;
+    end if;
+    return rtrim(pg_read_file('/run/sandbox/faults/' || name, 0, 4096, true), E'\n');
+exception when undefined_file or insufficient_privilege then
+    return null;
+end $$;
+
+create function pg_catalog.gp_request_fts_probe_scan() returns bool language plpgsql security definer as $$
+-- fts sees a file; when it has finished the round that this asked for, it touches another.
+declare
+    runtime text := rtrim(regexp_replace(current_setting('data_directory'), '/([^/]+)/?$', '/.\1'), '/');
+    asked timestamptz := clock_timestamp();
+begin
+    execute format('copy (select 1) to %L', runtime || '/probe');
+    for attempt in 1 .. 600 loop
+        if (pg_stat_file(runtime || '/probed', true)).modification >= asked - interval '1 second'
+           and pg_stat_file(runtime || '/probe', true) is null
+           and to_timestamp(pg_read_file(runtime || '/probed')::float8) > asked then
+            return true;
+        end if;
+        perform pg_sleep(0.05);
+    end loop;
+    return false;
+end $$;
+
+create server sandbox_files foreign data wrapper file_fdw;  -- readable external tables
+grant usage on foreign server sandbox_files to public;

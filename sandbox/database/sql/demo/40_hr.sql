@@ -1,0 +1,21 @@
+-- 40_hr.sql: serial keys, bloat, and names that must be quoted
+create table hr.employees (id serial primary key, name text, boss int, salary numeric) distributed by (id);
+insert into hr.employees (name, boss, salary) select 'emp' || i, null, i from generate_series(1, 5000) i;
+create table hr."Select" ("Order" int, "weird ""col""" text) distributed by ("Order");
+insert into hr."Select" select i, 'w' from generate_series(1, 1000) i;
+create table "Mixed Case"."Table With Space" (id int, v text) distributed by (id);
+insert into "Mixed Case"."Table With Space" select i, 'v' from generate_series(1, 2000) i;
+create table "Größe ☃"."Straße ""7""" ("Schlüssel" bigint, "it's" text, "%s" int) distributed by ("Schlüssel");
+insert into "Größe ☃"."Straße ""7""" select i, 'Zeile ''' || i || '''', i % 7 from generate_series(1, 3000) i;
+create table "Größe ☃"."顧客" (id int, "名前" text) distributed randomly;
+insert into "Größe ☃"."顧客" select i, '名' || i from generate_series(1, 1500) i;
+create table hr.bloaty (id int, v text) distributed by (id);
+insert into hr.bloaty select i, repeat('b', 200) from generate_series(1, {n:60000}) i;
+analyze hr.bloaty;
+update hr.bloaty set v = repeat('c', 200);
+update hr.bloaty set v = repeat('d', 200);
+update hr.bloaty set v = repeat('e', 200);
+update hr.bloaty set v = repeat('f', 200);
+update hr.bloaty set v = repeat('g', 200);
+delete from hr.bloaty where id > 500;
+analyze hr.bloaty;
