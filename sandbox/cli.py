@@ -16,6 +16,7 @@ from sandbox.datacenter.state import State
 
 DEFAULT_SIZE = 200  # MB of table data
 _HOSTS = [h.name for h in layout.HOSTS]
+_INSTANCES = "select sum((status = 'u')::int), count(*) from gp_segment_configuration"
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -29,7 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"sandbox: {error}", file=sys.stderr)
         return 1
     except PermissionError as error:
-        print(f"sandbox: {error.filename} is not yours to use. Next: run it as who started the sandbox.", file=sys.stderr)
+        print(f"sandbox: {error.filename} is not yours. Next: run this as who started the sandbox.", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("sandbox: interrupted; the same command again goes on where it was", file=sys.stderr)
@@ -37,7 +38,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m sandbox", description="A practice Greenplum cluster on this machine.")
+    parser = argparse.ArgumentParser(prog="python -m sandbox", description="A practice Greenplum cluster.")
     parser.add_argument("--state-dir", help="directory with all of it (default: $SANDBOX_HOME, else ./.sandbox)")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
@@ -143,14 +144,14 @@ def _status(state: State, options: argparse.Namespace) -> int:
     good = bool(hosts) and all(lamp["on"] for lamp in hosts.values())
     if hosts and not options.hosts_only:
         try:
-            up, all_of_them = query.rows(state, "select sum((status = 'u')::int), count(*) from gp_segment_configuration")[0]
+            up, all_of_them = query.rows(state, _INSTANCES)[0]
             database = f"{up} of {all_of_them} instances up"
             good = good and up == all_of_them
         except SandboxError as error:
             database, good = f"no answer: {error.cause}", False
     if options.json:
-        report = {"up": good, "hosts": hosts, "relays": settings.ports, "database": database, "faults": faults.list_faults(state)}
-        print(json.dumps(report, indent=1))
+        report = {"up": good, "hosts": hosts, "relays": settings.ports, "database": database}
+        print(json.dumps({**report, "faults": faults.list_faults(state)}, indent=1))
         return 0 if good else 1
     if not hosts:
         print("down")

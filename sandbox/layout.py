@@ -108,9 +108,8 @@ def postgres_bin(root: Path = _POSTGRES_ROOT) -> Path:
         directory = root / str(version) / "bin"
         if (directory / "initdb").exists():
             return directory
-    raise FileNotFoundError(
-        f"No PostgreSQL server of version {', '.join(map(str, versions))} under {root}. Next: apt-get install postgresql"
-    )
+    wanted = ", ".join(map(str, versions))
+    raise FileNotFoundError(f"No PostgreSQL server of version {wanted} under {root}. Next: apt-get install postgresql")
 
 
 def gpadmin_password() -> str:

@@ -26,7 +26,7 @@ def ask(
         directory = os.open(state.run, os.O_PATH | os.O_DIRECTORY)
         with socket.socket(socket.AF_UNIX) as control:
             control.settimeout(timeout)
-            control.connect(f"/proc/self/fd/{directory}/{state.control.name}")  # paths longer than 107 bytes are refused
+            control.connect(f"/proc/self/fd/{directory}/{state.control.name}")  # a socket's path has 107 bytes at most
             control.sendall(json.dumps({"verb": verb, "host": host, "value": value}).encode() + b"\n")
             with control.makefile("rb") as stream:
                 line = stream.readline()
@@ -42,7 +42,9 @@ def ask(
         if directory >= 0:
             os.close(directory)
     if not line:
-        raise SandboxError(f"The sandbox did not finish {verb}", "it ended meanwhile", f"see {state.logs}/supervisor.log")
+        raise SandboxError(
+            f"{verb} was not finished", "the sandbox ended meanwhile", f"see {state.logs}/supervisor.log"
+        )
     answer: dict[str, Any] = json.loads(line)
     if "error" in answer:
         raise SandboxError(f"{verb} failed", answer["error"], f"see {state.logs}/supervisor.log")
@@ -69,9 +71,7 @@ def leader(state: State) -> Leader | None:
 def processes_of(user_namespace: int) -> dict[int, str]:
     """All processes (pid: command) of the machine that live in that user namespace or in one below it."""
     found = {}
-    for entry in os.listdir("/proc"):
-        if not entry.isdigit():
-            continue
+    for entry in (e.name for e in os.scandir("/proc") if e.name.isdigit()):
         try:
             if not _is_dead(entry) and _is_below(entry, user_namespace):
                 found[int(entry)] = Path(f"/proc/{entry}/cmdline").read_text().replace("\0", " ").strip()
@@ -96,4 +96,3 @@ def _is_below(pid: str, user_namespace: int) -> bool:
             os.close(fd)
         fd = above
     return False
-

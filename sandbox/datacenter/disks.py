@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -68,7 +69,7 @@ def empty(host: str) -> None:
     (_DATA / host / _BALLAST).unlink(missing_ok=True)
 
 
-def _each(hosts: list[str], pairs) -> None:  # type: ignore[no-untyped-def]
+def _each(hosts: list[str], pairs: Callable[[str], list[tuple[Path, Path]]]) -> None:
     jobs = [pair for host in hosts for pair in pairs(host)]
     with ThreadPoolExecutor(max_workers=4) as pool:
         list(pool.map(lambda job: _copy(*job), jobs))
@@ -77,9 +78,10 @@ def _each(hosts: list[str], pairs) -> None:  # type: ignore[no-untyped-def]
 def _copy(source: Path, target: Path) -> None:
     target.mkdir(exist_ok=True)
     # Times are compared to the nanosecond: PostgreSQL rewrites a page within the second and the size stays.
-    command = ["rsync", "-aHX", "--delete", "--modify-window=-1", "--whole-file", "--inplace", f"{source}/", f"{target}/"]
+    command = ["rsync", "-aHX", "--delete", "--modify-window=-1", "--whole-file", "--inplace"]
     if source == _SYSTEM / source.name or target == _SYSTEM / target.name:
-        command.insert(1, "--exclude=/data/")
+        command.append("--exclude=/data/")
+    command += [f"{source}/", f"{target}/"]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise OSError(f"rsync {source} to {target}: {done.stderr.strip()[-500:]}")

@@ -1,7 +1,8 @@
 """Faults: files in ``<state>/faults`` that the hosts see, and blows at hosts and disks.
 
-A fault's file is named for it and holds its value. `gpexpand.*` and `gprecoverseg` are honoured by the utilities, `table.*` and
-`slow-moves` by the database; `host-down.<host>` and `disk-full.<host>` are kept here, so that they outlive a restart and show in the list.
+A fault's file is named for it and holds its value. `gpexpand.*` and `gprecoverseg` are honoured by the utilities,
+`table.*` and `slow-moves` by the database; `host-down.<host>` and `disk-full.<host>` are kept here, so that they
+outlive a restart and show in the list.
 """
 
 from __future__ import annotations
@@ -62,10 +63,13 @@ def set_fault(state: State, name: str, value: str | None) -> str:
     kind = next((k for k in KINDS if k.pattern.fullmatch(name)), None)
     if kind is None or len(name.encode()) > _LONGEST_NAME:
         known = "; ".join(k.help for k in KINDS)
-        raise SandboxError(f"There is no fault {name!r}", f"known are: {known}", f"stages are {', '.join(GPEXPAND_STAGES)}")
+        stages = ", ".join(GPEXPAND_STAGES)
+        raise SandboxError(
+            f"There is no fault {name!r}", f"known are: {known}", f"name one of them; stages are {stages}"
+        )
     chosen = kind.default if value is None else value
     if chosen is None or not kind.values.fullmatch(chosen):
-        raise SandboxError(f"The fault {name} was not set", f"it does not take the value {value!r}", f"usage: {kind.help}")
+        raise SandboxError(f"The fault {name} was not set", f"it takes no value {value!r}", f"usage: {kind.help}")
     write_atomically(state.faults / name, chosen, 0o644)
     return chosen
 
@@ -133,7 +137,8 @@ def acting_primary(state: State, content: int) -> Instance:
 
     :raises SandboxError: the database is down, or has no such content
     """
-    statement = f"select hostname, port, datadir from gp_segment_configuration where content = {content:d} and role = 'p'"
+    columns = "select hostname, port, datadir from gp_segment_configuration"
+    statement = f"{columns} where role = 'p' and content = {content:d}"
     found = query.rows(state, statement)
     if not found:
         raise SandboxError(f"There is no content {content}", "gp_segment_configuration has none", "use -1, 0, 1, …")

@@ -1,7 +1,7 @@
 """Process 1 of a host: starts sshd, buries orphans, and shuts down in order.
 
-SIGINT means reboot (as Ctrl-Alt-Del does to any init), SIGTERM power off; the stand-ins for reboot and shutdown send them.
-PostgreSQL servers get a fast shutdown first, as a service manager would give them.
+SIGINT means reboot (as Ctrl-Alt-Del does to any init), SIGTERM power off; the stand-ins for reboot and shutdown send
+them. PostgreSQL servers get a fast shutdown first, as a service manager would give them.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from sandbox.datacenter import kernel, linux
@@ -73,12 +74,12 @@ class FirstProcess:
 def _watch_hugepages() -> kernel.Hugepages:
     """Have SIGIO wake the loop when somebody writes there."""
     signal.signal(signal.SIGIO, lambda *_: None)
-    directory = os.open(f"{kernel.SETTINGS}/hugepages", os.O_RDONLY)
+    directory = os.open(kernel.SETTINGS / "hugepages", os.O_RDONLY)
     fcntl.fcntl(directory, fcntl.F_NOTIFY, fcntl.DN_MODIFY | fcntl.DN_MULTISHOT)
     return kernel.Hugepages()
 
 
-def shut_down(bury) -> None:  # type: ignore[no-untyped-def]
+def shut_down(bury: Callable[[], None]) -> None:
     """End all processes: servers fast, the others by SIGTERM, what is left by SIGKILL."""
     deadline = time.monotonic() + _POSTGRES_PATIENCE
     asked: set[int] = set()
@@ -112,21 +113,23 @@ def postmasters() -> set[int]:
 
 
 def _processes() -> list[int]:
-    return [int(name) for name in os.listdir("/proc") if name.isdigit()]
+    return [int(entry.name) for entry in os.scandir("/proc") if entry.name.isdigit()]
 
 
 def prepare() -> None:
     """What a boot makes anew: runtime directories, an empty /tmp, kernel settings from /etc."""
-    for path, mode in (("/run/sshd", 0o755), ("/run/lock", 0o1777), ("/run/user", 0o755)):
-        os.makedirs(path, exist_ok=True)
-        os.chmod(path, mode)
+    for path, mode in ((Path("/run/sshd"), 0o755), (Path("/run/lock"), 0o1777), (Path("/run/user"), 0o755)):
+        path.mkdir()
+        path.chmod(mode)
     Path("/run/utmp").touch()
-    for entry in os.scandir("/tmp"):
-        if entry.is_dir(follow_symlinks=False):
-            shutil.rmtree(entry.path, ignore_errors=True)
+    for left in Path("/tmp").iterdir():
+        if left.is_dir() and not left.is_symlink():
+            shutil.rmtree(left, ignore_errors=True)
         else:
-            os.unlink(entry.path)
-    with contextlib.suppress(OSError):  # not every kernel lets a namespace's root do it; only an unprivileged ping needs it
+            left.unlink()
+    with contextlib.suppress(
+        OSError
+    ):  # older kernels refuse it to a namespace's root; only an unprivileged ping needs it
         Path("/proc/sys/net/ipv4/ping_group_range").write_text("0 65534\n")
     subprocess.run(["sysctl", "--system", "-q"], stdin=subprocess.DEVNULL, capture_output=True, check=False)
 

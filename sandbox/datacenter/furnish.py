@@ -1,4 +1,4 @@
-"""Fill the disk of a host that was never on: /etc, homes, keys, /data. Runs as the datacenter's root, before the first boot.
+"""Fill the disk of a host that was never on: /etc, homes, keys, /data; as the datacenter's root, before the first boot.
 
 `template` is what `staging` left: copies from the machine's /etc and the keys of this sandbox.
 """
@@ -128,7 +128,7 @@ def _furnish_etc(host: layout.Host, etc: Path, template: Path) -> None:
         "group": _GROUP,
         "hostname": host.name + "\n",
         "hosts": f"127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n{addresses}",
-        "nsswitch.conf": "passwd: files\ngroup: files\nshadow: files\nhosts: files\nservices: files\nprotocols: files\n",
+        "nsswitch.conf": "".join(f"{name}: files\n" for name in ("passwd", "group", "shadow", "hosts", "services")),
         "resolv.conf": "",
         "fstab": "# a sandbox host: its disk is a directory of the state directory\n",
         "mtab": None,

@@ -1,7 +1,7 @@
 """The hosts' data disks: one sparse file each, with a filesystem of its own, so that `df` and a full disk are real.
 
-A loop device carries the filesystem; the kernel lets go of both when the last process of the sandbox ends. Machines without
-loop devices (some containers) get plain directories instead: all works but the fault disk-full.
+A loop device carries the filesystem; the kernel lets go of both when the last process of the sandbox ends. Machines
+without loop devices (some containers) get plain directories instead: all works but the fault disk-full.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from sandbox.datacenter.errors import SandboxError
 from sandbox.datacenter.preflight import find_program
 from sandbox.datacenter.state import State
 
-_BASE_MB, _PER_MB = 8192, 8  # a primary and a mirror, the old and the new copy while a table moves, WAL, and room to spare
+_BASE_MB, _PER_MB = 8192, 8  # primary and mirror, old and new copy while a table moves, WAL, and room to spare
 _PATIENCE = 15.0  # seconds for the kernel to let go of the filesystems of a sandbox that just ended
 
 
 def disk_size(table_mb: int) -> int:
-    """Size in MB of each host's disk for that much table data. Sparse: it takes from the machine what is written to it."""
+    """Size in MB of each host's disk for so much table data. Sparse: what is not written takes no room."""
     return _BASE_MB + _PER_MB * table_mb
 
 
@@ -65,22 +65,22 @@ def make_image(path: Path, megabytes: int, owner: int) -> None:
     command = [find_program("mkfs.ext4") or "mkfs.ext4", "-q", "-F", "-m", "0", "-E", options, str(beside)]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     if done.returncode != 0:
-        raise SandboxError(f"No disk {path} was made", f"mkfs.ext4: {done.stderr.strip()}", "make room, or install e2fsprogs")
+        raise SandboxError(f"No disk {path} was made", f"mkfs.ext4: {done.stderr.strip()}", "make room there")
     beside.rename(path)
 
 
-def mount_images(state: State, root: str) -> None:
-    """Mount every host's disk below `root`/state/disks. The caller's own mount namespace; as the machine's root."""
+def mount_images(state: State, directory: Path) -> None:
+    """Mount every host's disk below `directory`, in the caller's mount namespace, which must be its own."""
     for host in layout.HOSTS:
-        target = f"{root}/state/disks/{host.name}"
-        Path(target).mkdir()
+        target = directory / host.name
+        target.mkdir()
         _make_device_node()
-        command = ["mount", "-o", "loop,nosuid,nodev,noatime,discard", str(image(state, host.name)), target]
+        command = ["mount", "-o", "loop,nosuid,nodev,noatime,discard", str(image(state, host.name)), str(target)]
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
         if done.returncode != 0:
             raise SystemExit(
-                f"The disk of {host.name} cannot be mounted. Cause: {done.stderr.strip()}. Next: losetup -a shows the loop "
-                f"devices in use; `python -m sandbox down --purge` starts anew."
+                f"The disk of {host.name} cannot be mounted. Cause: {done.stderr.strip()}. Next: `losetup -a` shows which "
+                f"loop devices are in use; `python -m sandbox down --purge` starts anew."
             )
 
 
@@ -103,7 +103,7 @@ def wait_until_released(state: State) -> None:
         if time.monotonic() > deadline:
             devices = ", ".join(f"{device} ({path})" for device, path in held.items())
             raise SandboxError(
-                "Disks of the sandbox are still in use", f"loop devices hold them: {devices}", "umount them, or losetup -d"
+                "Disks of the sandbox are still in use", f"loop devices hold them: {devices}", "umount, or losetup -d"
             )
         time.sleep(0.02)
 

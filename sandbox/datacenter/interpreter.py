@@ -1,38 +1,33 @@
 """Which Python the hosts get, and how it comes to lie there.
 
-The hosts run the interpreter `up` was called with. Debian's own lies under /usr, which every host has. Another one (pyenv, uv,
-a CI's tool cache) is shown read-only at its own path, since a shared libpython is found by that path; parents of it, closed
-as they may be on the machine, are fresh open directories in the host. On top of it lies a virtual environment,
+The hosts run the interpreter `up` was called with. Debian's own lies under /usr, which every host has. Another one
+(pyenv, uv, a CI's tool cache) is shown read-only at its own path, since a shared libpython is found by that path; its
+parents, closed as they may be on the machine, are the host's own directories. On top of it lies a virtual environment,
 /opt/sandbox, with nothing but this package and psycopg2.
 """
 
 from __future__ import annotations
 
 import importlib.util
-import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 from sandbox.datacenter.errors import SandboxError
 
-VENV = "/opt/sandbox"
-_PTH = "import sys, os; sys.pycache_prefix = '/var/cache/sandbox/%d' % os.getuid()\n" + VENV + "\n"
+VENV = Path("/opt/sandbox")
+# The package is read-only for the hosts: without this every utility would compile all of it again.
+_PTH = f"import sys, os; sys.pycache_prefix = '/var/cache/sandbox/%d' % os.getuid()\n{VENV}\n"
 
 
 @dataclass(frozen=True)
 class Interpreter:
-    """`prefix`: installation to show at its own path, None under /usr. `libraries`: modules to show beside the package."""
+    """`prefix`: installation to show at its own path, None under /usr; `libraries`: modules the package needs."""
 
     executable: str
     prefix: str | None
     version: str
     libraries: tuple[str, ...]
-
-    @property
-    def site_packages(self) -> str:
-        """Where the virtual environment in a host looks for modules."""
-        return f"{VENV}/lib/python{self.version}/site-packages"
 
 
 def find_interpreter(*, database: bool) -> Interpreter:
@@ -40,11 +35,10 @@ def find_interpreter(*, database: bool) -> Interpreter:
 
     :raises SandboxError: other users may not read it, or psycopg2 is needed and missing
     """
-    executable = os.path.realpath(getattr(sys, "_base_executable", None) or sys.executable)
-    base = os.path.realpath(sys.base_prefix)
-    in_usr = base == "/usr" or (base.startswith("/usr/") and not base.startswith("/usr/local"))
-    prefix = None if in_usr else base
-    _require_readable_by_others(Path(executable), "the Python interpreter")
+    executable = Path(getattr(sys, "_base_executable", None) or sys.executable).resolve()
+    base = Path(sys.base_prefix).resolve()
+    in_usr = base.is_relative_to("/usr") and not base.is_relative_to("/usr/local")  # /usr/local is a host's own
+    _require_readable_by_others(executable, "the Python interpreter")
     libraries = _psycopg2()
     if database and not libraries:
         raise SandboxError(
@@ -53,34 +47,31 @@ def find_interpreter(*, database: bool) -> Interpreter:
             f"{sys.executable} -m pip install psycopg2-binary (or apt-get install python3-psycopg2)",
         )
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
-    return Interpreter(executable, prefix, version, libraries)
+    return Interpreter(str(executable), None if in_usr else str(base), version, libraries)
 
 
-def build_venv(root: str, interpreter: Interpreter) -> list[tuple[str, str]]:
+def build_venv(root: Path, interpreter: Interpreter) -> list[tuple[Path, Path]]:
     """Write the virtual environment under `root` (all but the mounted parts).
 
     :return: (source on the machine, target under root) of what is to be bound read-only
     """
     package = Path(__file__).resolve().parents[1]
     _require_readable_by_others(package / "layout.py", "the sandbox's own code")
-    site = Path(root + interpreter.site_packages)
+    venv = root / VENV.relative_to("/")
+    site = venv / f"lib/python{interpreter.version}/site-packages"
     site.mkdir(parents=True)
     (site / "sandbox.pth").write_text(_PTH)
-    bin_directory = Path(f"{root}{VENV}/bin")
-    bin_directory.mkdir()
+    (venv / "bin").mkdir()
     for name in ("python", "python3", f"python{interpreter.version}"):
-        (bin_directory / name).symlink_to(interpreter.executable)
-    home = os.path.dirname(interpreter.executable)
-    Path(f"{root}{VENV}/pyvenv.cfg").write_text(
+        (venv / "bin" / name).symlink_to(interpreter.executable)
+    home = Path(interpreter.executable).parent
+    (venv / "pyvenv.cfg").write_text(
         f"home = {home}\ninclude-system-site-packages = false\nversion = {interpreter.version}\n"
     )
-    binds = [(str(package), f"{root}{VENV}/sandbox")]
-    binds += [(library, str(site / os.path.basename(library))) for library in interpreter.libraries]
-    for source, target in binds:
-        if os.path.isdir(source):
-            os.makedirs(target)
-        else:
-            Path(target).touch()
+    libraries = [Path(library) for library in interpreter.libraries]
+    binds = [(package, venv / "sandbox"), *((library, site / library.name) for library in libraries)]
+    for _, target in binds:
+        target.mkdir()
     return binds
 
 
@@ -89,7 +80,7 @@ def _psycopg2() -> tuple[str, ...]:
     spec = importlib.util.find_spec("psycopg2")
     if spec is None or not spec.submodule_search_locations:
         return ()
-    module = Path(os.path.realpath(spec.submodule_search_locations[0]))
+    module = Path(spec.submodule_search_locations[0]).resolve()
     beside = [module.parent / name for name in ("psycopg2_binary.libs", "psycopg2.libs")]
     return tuple(str(p) for p in (module, *beside) if p.is_dir())
 

@@ -1,8 +1,9 @@
 """What makes the one kernel look like a host's own: uptime, boot id, and settings that namespaces do not divide.
 
-A setting of the whole machine (``vm.*``, some of ``kernel.*``, ``fs.*`` and ``net.core.*``) must not be touched from inside, yet
-preparing a host means setting it. So a file of the host lies over it: `sysctl -w`, `-p` and `cat` work as ever, the value is the
-host's own until it reboots, and only the machine does not notice. Settings a namespace does own are the kernel's.
+A setting of the whole machine (``vm.*``, some of ``kernel.*``, ``fs.*`` and ``net.core.*``) must not be touched from
+inside, yet preparing a host means setting it. So a file of the host lies over it: `sysctl -w`, `-p` and `cat` work as
+ever, the value is the host's own until it reboots, and only the machine does not notice. Settings a namespace does own
+are the kernel's.
 """
 
 from __future__ import annotations
@@ -16,18 +17,48 @@ from pathlib import Path
 from sandbox.datacenter import linux
 
 # Directory inside a host that holds the files laid over the kernel's.
-SETTINGS = "/run/kernel"
-HUGEPAGES = "/sys/kernel/mm/transparent_hugepage"
-_SHARED = (
-    *("vm/overcommit_memory", "vm/overcommit_ratio", "vm/overcommit_kbytes", "vm/swappiness", "vm/zone_reclaim_mode"),
-    *("vm/dirty_expire_centisecs", "vm/dirty_writeback_centisecs", "vm/dirty_background_ratio", "vm/dirty_ratio"),
-    *("vm/dirty_background_bytes", "vm/dirty_bytes", "vm/min_free_kbytes", "vm/nr_hugepages", "vm/max_map_count"),
-    *("kernel/core_pattern", "kernel/core_uses_pid", "kernel/sysrq", "kernel/pid_max", "kernel/threads-max"),
-    *("kernel/shmmax", "kernel/shmall", "kernel/shmmni", "kernel/sem", "kernel/msgmax", "kernel/msgmnb", "kernel/msgmni"),
-    *("kernel/randomize_va_space", "kernel/numa_balancing", "fs/file-max", "fs/aio-max-nr", "fs/nr_open", "fs/suid_dumpable"),
-    *("net/core/rmem_max", "net/core/wmem_max", "net/core/rmem_default", "net/core/wmem_default"),
-    *("net/core/netdev_max_backlog", "net/ipv4/tcp_mem"),
-)
+SETTINGS = Path("/run/kernel")
+_HUGEPAGES = "sys/kernel/mm/transparent_hugepage"
+_SHARED = [
+    "vm/overcommit_memory",
+    "vm/overcommit_ratio",
+    "vm/overcommit_kbytes",
+    "vm/swappiness",
+    "vm/zone_reclaim_mode",
+    "vm/min_free_kbytes",
+    "vm/dirty_expire_centisecs",
+    "vm/dirty_writeback_centisecs",
+    "vm/dirty_background_ratio",
+    "vm/dirty_ratio",
+    "vm/dirty_background_bytes",
+    "vm/dirty_bytes",
+    "vm/nr_hugepages",
+    "vm/max_map_count",
+    "kernel/core_pattern",
+    "kernel/core_uses_pid",
+    "kernel/sysrq",
+    "kernel/pid_max",
+    "kernel/threads-max",
+    "kernel/shmmax",
+    "kernel/shmall",
+    "kernel/shmmni",
+    "kernel/sem",
+    "kernel/msgmax",
+    "kernel/msgmnb",
+    "kernel/msgmni",
+    "kernel/randomize_va_space",
+    "kernel/numa_balancing",
+    "fs/file-max",
+    "fs/aio-max-nr",
+    "fs/nr_open",
+    "fs/suid_dumpable",
+    "net/core/rmem_max",
+    "net/core/wmem_max",
+    "net/core/rmem_default",
+    "net/core/wmem_default",
+    "net/core/netdev_max_backlog",
+    "net/ipv4/tcp_mem",
+]
 
 
 def start_clock() -> None:
@@ -43,33 +74,36 @@ def start_clock() -> None:
         print(f"uptime is the machine's: {error}", flush=True)
 
 
-def lay_settings(root: str) -> None:
+def lay_settings(root: Path) -> None:
     """Cover shared settings below `root` (its /proc and /run are mounted) and give this boot an id of its own."""
     for name in _SHARED:
-        target = f"{root}/proc/sys/{name}"
-        if os.path.exists(target) and not os.access(target, os.W_OK):
-            _cover(root, target, name, Path(target).read_text())
-    _cover(root, f"{root}/proc/sys/kernel/random/boot_id", "boot_id", f"{uuid.uuid4()}\n")
-    (Path(root + SETTINGS) / "hugepages").mkdir()
+        target = root / "proc/sys" / name
+        if target.exists() and not os.access(target, os.W_OK):
+            _cover(root, target, name, target.read_text())
+    _cover(root, root / "proc/sys/kernel/random/boot_id", "boot_id", f"{uuid.uuid4()}\n")
+    (_inside(root) / "hugepages").mkdir()
     for name in ("enabled", "defrag"):
-        target = f"{root}{HUGEPAGES}/{name}"
-        if os.path.exists(target):
-            _cover(root, target, f"hugepages/{name}", Path(target).read_text())
+        target = root / _HUGEPAGES / name
+        if target.exists():
+            _cover(root, target, f"hugepages/{name}", target.read_text())
 
 
-def _cover(root: str, target: str, name: str, text: str) -> None:
-    own = Path(f"{root}{SETTINGS}/{name}")
+def _cover(root: Path, target: Path, name: str, text: str) -> None:
+    own = _inside(root) / name
     own.parent.mkdir(parents=True, exist_ok=True)
     own.write_text(text)
-    linux.bind(str(own), target)
+    linux.bind(own, target)
+
+
+def _inside(root: Path) -> Path:
+    return root / SETTINGS.relative_to("/")
 
 
 class Hugepages:
-    """Answers a write to ``transparent_hugepage/*`` as the kernel does: the chosen word in brackets, a wrong one ignored."""
+    """Answers a write to ``transparent_hugepage/*`` as the kernel does: chosen word in brackets, wrong ones ignored."""
 
     def __init__(self) -> None:
-        directory = Path(SETTINGS) / "hugepages"
-        self._texts = {path: path.read_text() for path in directory.glob("*")}
+        self._texts = {path: path.read_text() for path in (SETTINGS / "hugepages").iterdir()}
 
     def answer(self) -> None:
         """Look at the files; called when one of them was written."""

@@ -45,7 +45,9 @@ def make_keys(state: State, settings: Settings) -> None:
     for path, process in running:
         _, errors = process.communicate()
         if process.returncode != 0:
-            raise SandboxError(f"{path} was not made", f"ssh-keygen: {errors.strip()}", "make room or mend the directory")
+            raise SandboxError(
+                f"{path} was not made", f"ssh-keygen: {errors.strip()}", "make room or mend the directory"
+            )
     lines = []
     for host in layout.HOSTS:
         key = public_key(host_key(state, host.name, "ed25519"))

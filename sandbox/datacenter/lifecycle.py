@@ -240,7 +240,7 @@ def _kill(state: State) -> None:
         return
     fd = os.pidfd_open(leader.pid)
     try:
-        if os.stat(f"/proc/{leader.pid}/ns/user").st_ino == leader.user_namespace:  # not a number used again
+        if Path(f"/proc/{leader.pid}/ns/user").stat().st_ino == leader.user_namespace:  # not a number used again
             signal.pidfd_send_signal(fd, signal.SIGKILL)
     finally:
         os.close(fd)
@@ -258,7 +258,16 @@ def ssh_command(
         "ConnectTimeout": "10",
         "BatchMode": "yes",
     }
-    words = ["ssh", *(["-tt"] if terminal else []), "-F", "/dev/null", "-i", str(state.client_key), "-p", str(state.settings().ports[f"{host}:22"])]
+    words = [
+        "ssh",
+        *(["-tt"] if terminal else []),
+        "-F",
+        "/dev/null",
+        "-i",
+        str(state.client_key),
+        "-p",
+        str(state.settings().ports[f"{host}:22"]),
+    ]
     for name, value in options.items():
         words += ["-o", f'{name}="{value}"' if " " in value else f"{name}={value}"]
     return [*words, f"{user}@127.0.0.1", *command]

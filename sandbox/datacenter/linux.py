@@ -13,6 +13,8 @@ import os
 import platform
 import struct
 
+AnyPath = str | os.PathLike[str]
+
 CLONE_NEWNS, CLONE_NEWCGROUP, CLONE_NEWUTS, CLONE_NEWIPC = 0x00020000, 0x02000000, 0x04000000, 0x08000000
 CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWNET, CLONE_NEWTIME = 0x10000000, 0x20000000, 0x40000000, 0x00000080
 
@@ -47,34 +49,35 @@ def setns(fd: int, kind: int = 0) -> None:
     _check(_libc.setns(fd, kind), "setns")
 
 
-def mount(source: str, target: str, fstype: str = "", flags: int = 0, options: str = "") -> None:
+def mount(source: AnyPath, target: AnyPath, fstype: str = "", flags: int = 0, options: str = "") -> None:
     """mount(2)."""
-    _check(
-        _libc.mount(source.encode(), target.encode(), fstype.encode() or None, ctypes.c_ulong(flags), options.encode() or None),
-        f"mount {fstype or 'bind'} {source} on {target}",
-    )
+    where = (os.fsencode(source), os.fsencode(target), fstype.encode() or None)
+    result = _libc.mount(*where, ctypes.c_ulong(flags), options.encode() or None)
+    _check(result, f"mount {fstype or 'bind'} {source} on {target}")
 
 
-def bind(source: str, target: str, *, recursive: bool = True, readonly: bool = False) -> None:
+def bind(source: AnyPath, target: AnyPath, *, recursive: bool = True, readonly: bool = False) -> None:
     """Show `source` (file or directory) at `target`, with what is mounted below it; `readonly` covers all of that."""
     mount(source, target, flags=MS_BIND | (MS_REC if recursive else 0))
     if readonly:
         make_readonly(target)
 
 
-def make_readonly(target: str) -> None:
+def make_readonly(target: AnyPath) -> None:
     """Make the mount at `target` and all below it read-only, other flags untouched (mount_setattr, Linux 5.12)."""
     attributes = struct.pack("QQQQ", _MOUNT_ATTR_RDONLY, 0, 0, 0)
-    result = _libc.syscall(_SYS_MOUNT_SETATTR, _AT_FDCWD, target.encode(), _AT_RECURSIVE, attributes, len(attributes))
+    result = _libc.syscall(
+        _SYS_MOUNT_SETATTR, _AT_FDCWD, os.fsencode(target), _AT_RECURSIVE, attributes, len(attributes)
+    )
     _check(result, f"make {target} read-only")
 
 
-def umount(target: str, flags: int = MNT_DETACH) -> None:
+def umount(target: AnyPath, flags: int = MNT_DETACH) -> None:
     """umount2(2); detached by default: gone from here at once, for others when they let go of it."""
-    _check(_libc.umount2(target.encode(), flags), f"umount {target}")
+    _check(_libc.umount2(os.fsencode(target), flags), f"umount {target}")
 
 
-def pivot_into(new_root: str) -> None:
+def pivot_into(new_root: AnyPath) -> None:
     """Make the mount `new_root` the root and let go of the old one, which nothing here can reach afterwards."""
     number = _SYS_PIVOT_ROOT.get(platform.machine())
     if number is None:

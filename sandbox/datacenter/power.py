@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import signal
 import time
@@ -58,10 +59,8 @@ class Machine:
 
     async def _signal_and_wait(self, number: signal.Signals, patience: float | None = None) -> None:
         if self._process is not None:
-            try:
+            with contextlib.suppress(ProcessLookupError):  # ended by itself just now
                 self._process.send_signal(number)
-            except ProcessLookupError:
-                pass  # ended by itself just now
         if self._task is not None:
             await asyncio.wait([self._task], timeout=patience)
 
@@ -83,12 +82,22 @@ class Machine:
         boot = str(self._boots)
         with self._log.open("ab") as stream:
             self._process = await asyncio.create_subprocess_exec(
-                layout.INTERPRETER, "-I", "-m", "sandbox.datacenter.machine", self.host.name, boot, self._interpreter,
-                stdin=asyncio.subprocess.DEVNULL, stdout=stream, stderr=stream,
-            )  # fmt: skip
+                *(
+                    layout.INTERPRETER,
+                    "-I",
+                    "-m",
+                    "sandbox.datacenter.machine",
+                    self.host.name,
+                    boot,
+                    self._interpreter,
+                ),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=stream,
+                stderr=stream,
+            )
         code = await self._process.wait()
         self._process = None
-        # The kernel takes a dead host's interfaces away some time later; until then it would still answer for its address.
+        # The kernel takes a dead host's interfaces away some time later; until then it would answer for its address.
         unplug = await asyncio.create_subprocess_exec(
             "ip", "link", "del", f"{self.host.name}-{boot}", stderr=asyncio.subprocess.DEVNULL
         )

@@ -107,7 +107,9 @@ def _namespace_remedy() -> str:
         return "this is a container: start it with `docker run --privileged` (compose: `privileged: true`)"
     if _sysctl("kernel/apparmor_restrict_unprivileged_userns") == "1":
         return "Ubuntu's AppArmor restricts them: sysctl -w kernel.apparmor_restrict_unprivileged_userns=0"
-    return "look for what restricts namespaces here (seccomp, AppArmor, SELinux: dmesg names it) and permit them to root"
+    return (
+        "look for what restricts namespaces here (seccomp, AppArmor, SELinux: dmesg names it) and permit them to root"
+    )
 
 
 def _sysctl(key: str) -> str | None:

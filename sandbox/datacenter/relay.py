@@ -1,7 +1,7 @@
 """From a port of the machine's loopback to a port of a host.
 
-The listening socket was opened on the machine, the connection is made in the datacenter's network: the process that does both
-stands in the datacenter.
+The listening socket was opened on the machine, the connection is made in the datacenter's network: the process that
+does both stands in the datacenter.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Relay:
             try:
                 reader, writer = await asyncio.wait_for(asyncio.open_connection(self._address, self._port), _PATIENCE)
             except (OSError, TimeoutError) as error:
-                log.info("%s:%s does not answer: %s", self._address, self._port, error)
+                log.debug("%s:%s does not answer: %s", self._address, self._port, error)
                 return
             cleanup.callback(writer.close)
             writer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -1,8 +1,8 @@
 """From the machine into the datacenter: `python -m sandbox.datacenter.staging <state directory>`, as root.
 
 What can only be done on the machine is done first (lock, listening sockets, a root with what the hosts may see of the
-machine), then the process leaves it for good: new root, new user namespace, new network, new process numbers. From there on nothing
-of the machine can be reached, only /usr and the sandbox's own code (read-only) and the sandbox's own directories.
+machine), then the process leaves it for good: new root, new user namespace, new network, new process numbers. From then
+on nothing of the machine can be reached, only /usr and the sandbox's code, both read-only, and its own directories.
 """
 
 from __future__ import annotations
@@ -15,24 +15,59 @@ import resource
 import shutil
 import socket
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from sandbox import layout
 from sandbox.datacenter import keys, linux
 from sandbox.datacenter.images import mount_images
 from sandbox.datacenter.interpreter import Interpreter, build_venv, find_interpreter
+from sandbox.datacenter.machine import DEVICES
 from sandbox.datacenter.state import UIDS, Settings, State
 
-DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
-TOP_LEVEL = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
 # Of /etc the hosts get copies of what programs need to run, nothing that says who or where the machine is.
-ETC = (
-    *("alternatives", "ld.so.cache", "ld.so.conf", "ld.so.conf.d", "pam.conf", "pam.d", "security", "login.defs"),
-    *("services", "protocols", "rpc", "localtime", "timezone", "locale.alias", "locale.gen", "bash.bashrc", "skel", "inputrc"),
-    *("debian_version", "os-release", "issue", "terminfo", "perl", "python3", "adduser.conf", "deluser.conf", "sysctl.conf"),
-    *("sysctl.d", "iproute2", "gai.conf", "host.conf", "xattr.conf", "mke2fs.conf", "magic", "default", "ethertypes"),
-    *("postgresql-common", "shells", "environment", "networks"),
-)
+ETC = [
+    "alternatives",
+    "ld.so.cache",
+    "ld.so.conf",
+    "ld.so.conf.d",
+    "pam.conf",
+    "pam.d",
+    "security",
+    "login.defs",
+    "adduser.conf",
+    "deluser.conf",
+    "shells",
+    "services",
+    "protocols",
+    "rpc",
+    "networks",
+    "ethertypes",
+    "gai.conf",
+    "host.conf",
+    "iproute2",
+    "localtime",
+    "timezone",
+    "locale.alias",
+    "locale.gen",
+    "bash.bashrc",
+    "skel",
+    "inputrc",
+    "terminfo",
+    "environment",
+    "default",
+    "debian_version",
+    "os-release",
+    "issue",
+    "sysctl.conf",
+    "sysctl.d",
+    "xattr.conf",
+    "mke2fs.conf",
+    "magic",
+    "perl",
+    "python3",
+    "postgresql-common",
+]
 _ALREADY_RUNNING = 75
 
 
@@ -57,29 +92,23 @@ def main(state_directory: str) -> int:
         | linux.CLONE_NEWIPC | linux.CLONE_NEWUTS | linux.CLONE_NEWCGROUP
     )  # fmt: skip
     become_root()
-    namespace = os.stat("/proc/self/ns/user").st_ino
-    descriptors = {
-        "relays": {name: s.fileno() for name, s in listeners.items()},
-        "control": control.fileno(),
-        "lock": lock,
-    }
+    namespace = Path("/proc/self/ns/user").stat().st_ino
     pid = os.fork()
     if pid == 0:
-        _become_supervisor(descriptors, interpreter)
+        _become_supervisor({name: s.fileno() for name, s in listeners.items()}, control.fileno(), lock, interpreter)
     os.write(pid_file, json.dumps({"pid": pid, "user_namespace": namespace}).encode())
     return 0
 
 
-def _become_supervisor(descriptors: dict[str, object], interpreter: Interpreter) -> None:
+def _become_supervisor(relays: dict[str, int], control: int, lock: int, interpreter: Interpreter) -> None:
     os.setsid()
     linux.mount("proc", "/proc", "proc", linux.MS_NOSUID | linux.MS_NODEV | linux.MS_NOEXEC)
-    relays = descriptors["relays"]
-    assert isinstance(relays, dict)
-    for fd in (*relays.values(), descriptors["control"], descriptors["lock"]):
-        os.set_inheritable(int(fd), True)  # type: ignore[call-overload]
+    for fd in (*relays.values(), control, lock):
+        os.set_inheritable(fd, True)
     environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8", "HOME": "/"}
-    arguments = json.dumps({**descriptors, "interpreter": vars(interpreter)})
-    os.execve(layout.INTERPRETER, [layout.INTERPRETER, "-I", "-m", "sandbox.datacenter.supervisor", arguments], environment)
+    description = {"relays": relays, "control": control, "lock": lock, "interpreter": vars(interpreter)}
+    command = [layout.INTERPRETER, "-I", "-m", "sandbox.datacenter.supervisor", json.dumps(description)]
+    os.execve(command[0], command, environment)
 
 
 def _listen(port: int) -> socket.socket:
@@ -89,8 +118,8 @@ def _listen(port: int) -> socket.socket:
         listener.bind(("127.0.0.1", port))
     except OSError as error:
         raise SystemExit(
-            f"Port {port} of 127.0.0.1, which this sandbox's relay had before, cannot be had. Cause: {error.strerror}. "
-            f"Next: end the program that has it (ss -ltnp 'sport = {port}'), or give the relay another port in sandbox.json."
+            f"Port {port} of 127.0.0.1, which this sandbox's relay had before, is not free. Cause: {error.strerror}. "
+            f"Next: end who has it (ss -ltnp 'sport = {port}'), or give the relay another port in sandbox.json."
         ) from None
     listener.listen(128)
     return listener
@@ -103,7 +132,7 @@ def _listen_for_control(state: State) -> socket.socket:
     control = socket.socket(socket.AF_UNIX)
     control.bind(f"/proc/self/fd/{directory}/{state.control.name}")
     os.close(directory)
-    os.chmod(state.control, 0o600)
+    state.control.chmod(0o600)
     control.listen(16)
     return control
 
@@ -123,7 +152,7 @@ def _raise_limits() -> None:
             resource.setrlimit(limit, values)
 
 
-def _prepare_uid_map(settings: Settings):  # type: ignore[no-untyped-def]
+def _prepare_uid_map(settings: Settings) -> Callable[[], None]:
     """Fork a helper that stays outside and maps the uids; returns what to call after entering the namespace."""
     ready_read, ready_write = os.pipe()
     done_read, done_write = os.pipe()
@@ -147,7 +176,7 @@ def _prepare_uid_map(settings: Settings):  # type: ignore[no-untyped-def]
         answer = os.read(done_read, 500)
         os.waitpid(helper, 0)
         if answer != b"+":
-            raise SystemExit(f"The uids of the sandbox cannot be mapped. Cause: {answer.decode()}. Next: run it as root.")
+            raise SystemExit(f"The sandbox's uids cannot be mapped. Cause: {answer.decode()}. Next: run it as root.")
         os.setgroups([])
         os.setresgid(0, 0, 0)
         os.setresuid(0, 0, 0)
@@ -158,37 +187,41 @@ def _prepare_uid_map(settings: Settings):  # type: ignore[no-untyped-def]
 def _enter_staging_root(state: State, settings: Settings, interpreter: Interpreter) -> None:
     linux.unshare(linux.CLONE_NEWNS)
     linux.mount("none", "/", flags=linux.MS_REC | linux.MS_PRIVATE)
-    root = str(state.run / "root")
-    os.makedirs(root, exist_ok=True)
+    root = state.run / "root"
+    root.mkdir(exist_ok=True)
     linux.mount("sandbox", root, "tmpfs", linux.MS_NOSUID | linux.MS_NODEV, "mode=755,size=64m")
     for name in ("proc", "sys", "dev", "tmp", "run", "newroot", "usr", "state", "template"):
-        os.mkdir(f"{root}/{name}")
-    linux.bind("/usr", f"{root}/usr", readonly=True)
-    for name in TOP_LEVEL:
-        if os.path.islink(f"/{name}"):
-            os.symlink(os.readlink(f"/{name}"), f"{root}/{name}")
-        elif os.path.isdir(f"/{name}"):  # a system whose /usr was never merged
-            os.mkdir(f"{root}/{name}")
-            linux.bind(f"/{name}", f"{root}/{name}", readonly=True)
-    # Unmasked and without what lies on top: the kernel lets a namespace mount its own only where it sees a whole one.
-    linux.bind("/proc", f"{root}/proc", recursive=False)
-    linux.bind("/sys", f"{root}/sys", recursive=False, readonly=True)
+        (root / name).mkdir()
+    linux.bind("/usr", root / "usr", readonly=True)
+    for path in Path("/").iterdir():
+        if path.name not in ("bin", "sbin") and not path.name.startswith("lib"):
+            continue
+        if path.is_symlink():
+            (root / path.name).symlink_to(path.readlink())
+        else:  # a system whose /usr was never merged
+            (root / path.name).mkdir()
+            linux.bind(path, root / path.name, readonly=True)
+    # Without what lies on top: the kernel lets a namespace mount its own only where it sees a whole one.
+    linux.bind("/proc", root / "proc", recursive=False)
+    linux.bind("/sys", root / "sys", recursive=False, readonly=True)
     for name in DEVICES:
-        Path(f"{root}/dev/{name}").touch()
-        linux.bind(f"/dev/{name}", f"{root}/dev/{name}")
+        (root / "dev" / name).touch()
+        linux.bind(f"/dev/{name}", root / "dev" / name)
     for source, target in build_venv(root, interpreter):
         linux.bind(source, target, readonly=True)
     if interpreter.prefix is not None and interpreter.prefix != "/usr/local":
-        os.makedirs(root + interpreter.prefix, exist_ok=True)
-        linux.bind(interpreter.prefix, root + interpreter.prefix, readonly=True)
-    for directory, readonly in ((state.hosts, False), (state.snapshots, False), (state.logs, False), (state.faults, True)):
-        os.mkdir(f"{root}/state/{directory.name}")
-        linux.bind(str(directory), f"{root}/state/{directory.name}", recursive=False, readonly=readonly)
-    os.mkdir(f"{root}/state/disks")
+        target = root / interpreter.prefix.lstrip("/")
+        target.mkdir(parents=True, exist_ok=True)
+        linux.bind(interpreter.prefix, target, readonly=True)
+    for directory in (state.hosts, state.snapshots, state.logs, state.faults):
+        target = root / "state" / directory.name
+        target.mkdir()
+        linux.bind(directory, target, recursive=False, readonly=directory == state.faults)
+    (root / "state/disks").mkdir()
     if settings.disk_mb:
-        mount_images(state, root)
-    _copy_template(state, settings, Path(root) / "template")
-    os.symlink("/template/etc", f"{root}/etc")
+        mount_images(state, root / "state/disks")
+    _copy_template(state, settings, root / "template")
+    (root / "etc").symlink_to("/template/etc")
     linux.pivot_into(root)
 
 
@@ -207,10 +240,9 @@ def _copy_template(state: State, settings: Settings, template: Path) -> None:
     for key in (cluster_key, cluster_key.with_name("id_cluster.pub"), state.client_key.with_name("id_client.pub")):
         shutil.copy2(key, template / "keys" / key.name)
     (template / "keys" / "gpadmin_password").write_text(state.password() + "\n")
-    for directory, _, files in os.walk(template):
-        for path in (directory, *(os.path.join(directory, f) for f in files)):
-            os.chown(path, settings.uid_base, settings.uid_base, follow_symlinks=False)
-    os.chmod(template / "keys", 0o700)
+    for path in (template, *template.rglob("*")):
+        os.chown(path, settings.uid_base, settings.uid_base, follow_symlinks=False)
+    (template / "keys").chmod(0o700)
 
 
 if __name__ == "__main__":

@@ -89,7 +89,7 @@ class State:
             (self.logs, 0o755, uid_base),
         ):
             path.mkdir(exist_ok=True)
-            os.chmod(path, mode)
+            path.chmod(mode)
             os.chown(path, owner, owner)
 
     def settings(self) -> Settings:
@@ -162,7 +162,7 @@ def write_atomically(path: Path, text: str, mode: int) -> None:
     with os.fdopen(fd, "w") as stream:
         os.fchmod(fd, mode)
         stream.write(text)
-    os.rename(beside, path)
+    beside.rename(path)
 
 
 def choose_uid_base(directory: Path) -> int:

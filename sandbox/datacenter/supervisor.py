@@ -1,7 +1,7 @@
 """Process 1 of the datacenter: `python -m sandbox.datacenter.supervisor DESCRIPTORS-JSON`, started by `staging`.
 
-Lays the bridge, carries the relays, answers the control socket, and keeps the hosts on: one that rebooted (or whose process 1
-was killed) comes back, one that powered off stays off. When this process ends, the kernel ends everything in here.
+Lays the bridge, carries the relays, answers the control socket, and keeps the hosts on: one that rebooted (or whose
+process 1 was killed) comes back, one that powered off stays off. When this process ends, the kernel ends all in here.
 """
 
 from __future__ import annotations
