@@ -20,9 +20,17 @@ if logging.getLogger("asyncssh").level == logging.NOTSET:
 
 
 async def read_settings(connection_id: str) -> SshSettings:
-    """The SSH half of an Airflow connection; :raises InvalidRequest: naming what is wrong in it."""
-    connection = await get_async_connection(connection_id)
-    extra = await get_async_extra_dejson(connection)
+    """The SSH half of an Airflow connection.
+
+    :raises InvalidRequest: naming what is wrong in it
+    :raises RemoteError: Airflow does not give it out, for the moment (API server restarting) or for good (deleted)
+    """
+    try:
+        connection = await get_async_connection(connection_id)
+        extra = await get_async_extra_dejson(connection)
+    except Exception as error:  # whatever a secrets backend raises; a running job is no reason to give up at once
+        action = "see that the connection exists and the API server or secrets backend answers"
+        raise RemoteError(f"Connection {connection_id}", f"Airflow did not give it out: {error}", action) from error
     return SshSettings.from_connection(connection_id, connection.host, connection.login, extra)
 
 

@@ -9,6 +9,10 @@ from enum import StrEnum
 
 import paramiko
 from paramiko.hostkeys import HostKeyEntry, HostKeys, InvalidHostKey
+from paramiko.pkey import UnknownKeyType
+
+# UnknownKeyType is no SSHException; binascii's errors are ValueErrors.
+_UNREADABLE = (paramiko.SSHException, UnknownKeyType, ValueError)
 
 
 class Trust(StrEnum):
@@ -55,7 +59,7 @@ class HostKey:
         try:
             data = binascii.a2b_base64(self.base64.encode("ascii"), strict_mode=True)
             return paramiko.PKey.from_type_string(self.key_type, data)
-        except (binascii.Error, UnicodeEncodeError, paramiko.SSHException, ValueError, IndexError) as error:
+        except (*_UNREADABLE, IndexError) as error:
             raise ValueError(f"the key data behind {self.key_type!r} is damaged or of an unsupported type") from error
 
     @property
@@ -113,8 +117,8 @@ def keys_for(known_hosts: str, names: Iterable[str], port: int) -> tuple[list[Ho
             bucket, text = revoked, text.partition(" ")[2].strip()
         try:
             entry = HostKeyEntry.from_line(text)
-        except (InvalidHostKey, paramiko.SSHException):  # OpenSSH, too, passes over a line it cannot read
-            continue
+        except (InvalidHostKey, *_UNREADABLE):
+            continue  # OpenSSH, too, passes over a line it cannot read
         if entry is None or entry.key is None:
             continue
         if any(_names(entry.hostnames, name) for name in wanted):

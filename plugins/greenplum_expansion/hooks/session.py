@@ -25,6 +25,7 @@ AUTH_TIMEOUT = 30.0  # PAM with a directory service can be slow
 KEEPALIVE = 15  # seconds; noticed by paramiko when the peer is gone
 # sshd drops connections at random beyond MaxStartups (10:30:100); that passes within seconds.
 _ATTEMPTS = 4
+_pause = time.sleep
 
 
 @dataclass(frozen=True)
@@ -118,7 +119,7 @@ class SshSession:
                             "look at sshd's log there; too small a MaxStartups is a usual reason",
                         ) from error
                     log.info("SSH connection to %s was cut before the login, trying again", self.target)
-                    time.sleep(0.3 * 2**attempt)
+                    _pause(0.3 * 2**attempt)
         raise AssertionError("unreachable")
 
     def is_alive(self) -> bool:

@@ -27,6 +27,7 @@ DEFAULT_TIMEOUT = 60.0  # seconds for a whole command
 MAX_OUTPUT = 16 * 1024 * 1024  # bytes of stdout and of stderr, each
 SHELL = "exec env LC_ALL=C LANG=C bash --noprofile --norc -s"
 _QUIET_AFTER_EXIT = 3.0  # seconds without output after the exit code: then a background process holds the pipe
+_KILL_AFTER = 3  # seconds between SIGTERM and SIGKILL for a command that ran out of time
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 
 
@@ -327,9 +328,13 @@ class RemoteShell:
         group = envelope.group(out)
         if group is None:
             return False
+        # kill -0 would also find zombies, and in a container the first process may never reap them.
         text = (
-            f"exec 2>/dev/null; kill -TERM -- -{group} || exit 0\n"
-            f"for _ in 1 2 3 4 5 6 7 8 9 10; do kill -0 -- -{group} || exit 0; sleep 0.3; done\n"
+            "exec 2>/dev/null\n"
+            "lives() { for f in /proc/[0-9]*/stat; do read -r s <$f || continue; set -- ${s##*) }\n"
+            f'[ "$3" = {group} ] && [ "$1" != Z ] && return 0; done; return 1; }}\n'
+            f"kill -TERM -- -{group}\n"
+            f"for _ in $(seq {_KILL_AFTER * 5}); do lives || exit 0; sleep 0.2; done\n"
             f"kill -KILL -- -{group}; exit 0"
         )
         try:

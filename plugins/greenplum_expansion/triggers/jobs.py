@@ -156,7 +156,7 @@ class RemoteJobTrigger(BaseTrigger):
         clock = asyncio.get_running_loop().time
         deadline = clock() + seconds
         while clock() < deadline:
-            await asyncio.sleep(min(1.0, seconds / 10))
+            await asyncio.sleep(min(0.3, seconds / 10))
             status = JobStatus.parse((await self._run(job_shell.probe(self.job_dir), "probe")).decode())
             if status.state is not JobState.RUNNING:
                 return True
