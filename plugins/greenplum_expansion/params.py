@@ -19,25 +19,23 @@ def dag_params(model: type[BaseModel]) -> dict[str, Param]:
     """
     schema = model.model_json_schema()
     definitions = schema.get("$defs", {})
-    return {
-        name: _param(field, schema["properties"][name], definitions) for name, field in model.model_fields.items()
-    }
+    return {name: _param(field, schema["properties"][name], definitions) for name, field in model.model_fields.items()}
 
 
 def _param(field: FieldInfo, prop: dict[str, Any], definitions: dict[str, Any]) -> Param:
     extra = field.json_schema_extra
     assert isinstance(extra, dict), "every field names its section"
-    shared = {"title": field.title, "description_md": field.description, "section": extra["section"]}
+    shared: dict[str, Any] = {"title": field.title, "description_md": field.description, "section": extra["section"]}
     choice = _referenced(prop, definitions)
     if choice and "enum" in choice:
         return Param(prop["default"], type="string", enum=choice["enum"], **shared)
     if prop.get("type") == "array":
         minimum = prop.get("minItems", 0)
-        kind = _LINES if minimum else {**_LINES, "type": ["null", "array"]}
+        kind: dict[str, Any] = _LINES if minimum else {**_LINES, "type": ["null", "array"]}
         return Param(list(prop.get("default") or []), **kind, minItems=minimum, **shared)
     if "anyOf" in prop:  # an optional text; the form sends null for an empty one
         pattern = next((option["pattern"] for option in prop["anyOf"] if "pattern" in option), None)
-        rule = {"pattern": pattern} if pattern else {}
+        rule: dict[str, Any] = {"pattern": pattern} if pattern else {}
         return Param(prop.get("default"), type=["null", "string"], **rule, **shared)
     limits = {key: prop[key] for key in ("minimum", "maximum", "minLength", "pattern") if key in prop}
     return Param(prop["default"], type=prop["type"], **limits, **shared)

@@ -178,7 +178,7 @@ look() {{
 # Reads the kernel's table rather than calling ss or netstat, which minimal systems lack. 0A is LISTEN.
 _LISTENING = """
 listens() {
-    cat /proc/net/tcp /proc/net/tcp6 2>/dev/null |
-        awk -v p=":$(printf '%04X' "$1")" '$4 == "0A" && substr($2, length($2) - 4) == p { found = 1 } END { exit
-        !found }'
+    cat /proc/net/tcp /proc/net/tcp6 2>/dev/null | awk -v p=":$(printf '%04X' "$1")" '
+        $4 == "0A" && substr($2, length($2) - 4) == p { found = 1 }
+        END { exit !found }'
 }"""

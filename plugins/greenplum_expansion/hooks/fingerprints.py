@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 import psycopg2
 from psycopg2 import sql as composed
@@ -62,15 +63,14 @@ def take_fingerprints(
     # One database after the other: a session serves many tables of one database.
     for dbname in sorted({table.dbname for table in wanted}):
         mine = [table for table in wanted if table.dbname == dbname]
-        sessions_here = _Sessions(hook, dbname)
+        opened = _Sessions(hook, dbname)
+        take = partial(_take, opened, checksums=checksums, progress=progress)
         with ThreadPoolExecutor(max_workers=min(sessions, len(mine))) as pool:
             try:
-                for fingerprint in pool.map(lambda t: _take(sessions_here, t, checksums, progress), mine):
-                    if fingerprint:
-                        results.append(fingerprint)
+                results += [fingerprint for fingerprint in pool.map(take, mine) if fingerprint]
             finally:
                 pool.shutdown(wait=True, cancel_futures=True)
-                sessions_here.close()
+                opened.close()
     return results
 
 

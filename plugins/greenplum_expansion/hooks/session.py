@@ -182,11 +182,11 @@ class SshSession:
                 action = "check name, address, network and sshd of the host (from the coordinator, not from here)"
                 raise self._error(cause, action) from error
             except (paramiko.SSHException, EOFError, OSError) as error:
-                self._via.close()  # no answer in time: the connection under it is not to be trusted
-                raise self._error(
-                    f"{self._via.target} did not answer within {CONNECT_TIMEOUT:g} s when asked for a connection to it",
-                    "check that the host is up and reachable from the coordinator",
-                ) from error
+                # The coordinator's own connection is left alone: other threads use it, and it reopens when it is dead.
+                cause = f"{self._via.target} did not get through to it within {CONNECT_TIMEOUT:g} s"
+                if not self._via.is_alive():
+                    cause = f"the connection to {self._via.target} was lost"
+                raise self._error(cause, "check that the host is up and reachable from the coordinator") from error
         try:
             return socket.create_connection(address, timeout=CONNECT_TIMEOUT)
         except socket.gaierror as error:

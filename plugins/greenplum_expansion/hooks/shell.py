@@ -25,8 +25,9 @@ from greenplum_expansion.hooks.session import SshSession
 
 DEFAULT_TIMEOUT = 60.0  # seconds for a whole command
 MAX_OUTPUT = 16 * 1024 * 1024  # bytes of stdout and of stderr, each
-SHELL = "exec env LC_ALL=C LANG=C bash --noprofile --norc -s"
+SHELL = "exec env BASH_ENV= ENV= LC_ALL=C LANG=C bash --noprofile --norc -s"
 _QUIET_AFTER_EXIT = 3.0  # seconds without output after the exit code: then a background process holds the pipe
+_CHANNEL_PATIENCE = 60.0  # seconds to wait for a free channel
 _KILL_AFTER = 3  # seconds between SIGTERM and SIGKILL for a command that ran out of time
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 
@@ -250,19 +251,27 @@ class RemoteShell:
         return RawResult(exit_code, stdout, stderr, time.monotonic() - started)
 
     def _channel(self, subject: str) -> paramiko.Channel:
-        for last in (False, True):
+        deadline = time.monotonic() + _CHANNEL_PATIENCE
+        reconnected = False
+        while True:
             try:
                 return self.session.transport().open_session(timeout=30)
             except (paramiko.SSHException, EOFError, OSError) as error:
-                # Nothing was started yet, so a second attempt on a fresh connection is safe.
-                self.session.close()
-                if last:
-                    raise RemoteError(
-                        subject,
-                        f"no channel could be opened to {self.session.target} ({error or type(error).__name__})",
-                        "look at sshd's log there (MaxSessions, memory, reboot)",
-                    ) from error
-        raise AssertionError("unreachable")
+                if isinstance(error, paramiko.ChannelException):
+                    # sshd has MaxSessions (10) commands at work on this connection; one of them will end.
+                    if time.monotonic() < deadline:
+                        time.sleep(0.1)
+                        continue
+                elif not reconnected:
+                    # Nothing was started yet, so a second attempt on a fresh connection is safe.
+                    reconnected = True
+                    self.session.close()
+                    continue
+                raise RemoteError(
+                    subject,
+                    f"no channel could be opened to {self.session.target} ({error or type(error).__name__})",
+                    "look at sshd's log there (MaxSessions, memory, reboot)",
+                ) from error
 
     def _lost(self, subject: str, error: BaseException | None) -> RemoteError:
         self.session.close()

@@ -79,7 +79,7 @@ class CheckOperator(BaseOperator):
 
 
 class CheckConnectionOperator(CheckOperator):
-    """Request valid, SQL and SSH work, the server is a supported Greenplum, the role may do everything, gpexpand is there.
+    """Request valid, SQL and SSH work, a supported Greenplum answers, the role may do everything, gpexpand is there.
 
     :return: True if the other checks can look at all
     """

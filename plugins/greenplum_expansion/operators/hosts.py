@@ -167,9 +167,12 @@ printf '%s\\n' {quoted} >> ~/.ssh/authorized_keys
 
 
 def _know(names: Sequence[str], key_line: str) -> Script:
-    lines = [f"{name} {key_line}" for name in names]
-    adds = "\n".join(
-        f"grep -qxF -- {shlex.quote(line)} ~/.ssh/known_hosts || printf '%s\\n' {shlex.quote(line)} >> ~/.ssh/known_hosts"
-        for line in lines
+    lines = "\n".join(f"add {shlex.quote(f'{name} {key_line}')}" for name in names)
+    return Script(
+        f"""
+umask 077; mkdir -p ~/.ssh; touch ~/.ssh/known_hosts
+add() {{ grep -qxF -- "$1" ~/.ssh/known_hosts || printf '%s\\n' "$1" >> ~/.ssh/known_hosts; }}
+{lines}
+""",
+        "make the host key known",
     )
-    return Script(f"umask 077; mkdir -p ~/.ssh; touch ~/.ssh/known_hosts\n{adds}", "make the host key known")

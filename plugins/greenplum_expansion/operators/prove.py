@@ -12,7 +12,7 @@ from greenplum_expansion.hooks.facts import read_expansion_state, read_topology
 from greenplum_expansion.hooks.fingerprints import not_on_all_segments, read_tables, take_fingerprints
 from greenplum_expansion.operators.run import ExpansionRun, expansion_run, record_step, started_now
 from greenplum_expansion.planning.decisions import Presence
-from greenplum_expansion.planning.fingerprint import TableFingerprint, compare, skew
+from greenplum_expansion.planning.fingerprint import Difference, TableFingerprint, compare, skew
 from greenplum_expansion.request import Proof
 
 _SHOWN = 20  # tables named in a message; all of them stand in the log
@@ -85,7 +85,7 @@ class VerifyDistributionOperator(BaseOperator):
                 "tables": comparison.compared,
                 "rows": comparison.rows,
                 "checksums": run.request.proof is Proof.CHECKSUMS,
-                "differences": [f"{d.table}: {d.what}" for d in comparison.differences],
+                "differences": [str(difference) for difference in comparison.differences],
                 "appeared": list(comparison.appeared),
                 "not_moved": not_moved,
                 "skew_before": skew(before, plan.before.segment_count).to_dict(),
@@ -93,11 +93,12 @@ class VerifyDistributionOperator(BaseOperator):
             }
             run.hook.coordinator().write_json(run.directory.file("proof.json"), proof)
             context["ti"].xcom_push(key="proof", value=_shortened(proof))
-            self._judge(run, not_moved, proof["differences"])
+            self._judge(run, not_moved, list(comparison.differences))
         record_step(context, started, f"{proof['tables']} tables proven, {proof['rows']} rows")
         return _shortened(proof)
 
-    def _judge(self, run: ExpansionRun, not_moved: list[str], differences: list[str]) -> None:
+    def _judge(self, run: ExpansionRun, not_moved: list[str], found: list[Difference]) -> None:
+        differences = [str(difference) for difference in found]
         for sentence in (*not_moved, *differences):
             self.log.warning("%s", sentence)
         wrong = not_moved if run.request.expect_writes else [*not_moved, *differences]

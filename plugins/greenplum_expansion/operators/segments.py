@@ -65,7 +65,6 @@ class AddSegmentsOperator(BaseOperator):
             kwargs={"started": started},
             timeout=self.patience,
         )
-        return None
 
     def execute_complete(self, context: Mapping[str, Any], event: dict[str, Any], started: float) -> Any:
         """Judge by the cluster's state; gpexpand's exit code proves nothing."""

@@ -60,6 +60,9 @@ class Difference:
     table: str
     what: str
 
+    def __str__(self) -> str:
+        return f"{self.table}: {self.what}"
+
 
 @dataclass(frozen=True)
 class Comparison:

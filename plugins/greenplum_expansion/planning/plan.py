@@ -125,8 +125,8 @@ def approval_text(plan: Plan, findings: Sequence[Finding]) -> str:
         ),
         "",
         (
-            f"{tables} tables, {human_bytes(total)} in {len(plan.databases)} databases, are rewritten one after another. "
-            "cannot be read or written while it moves."
+            f"{tables} tables, {human_bytes(total)} in {len(plan.databases)} databases, are rewritten one after "
+            "another. A table cannot be read or written while it moves."
         ),
         "",
         (

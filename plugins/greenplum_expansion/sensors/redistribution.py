@@ -53,7 +53,6 @@ class RedistributionSensor(BaseSensorOperator):
             kwargs={"started": started},
             timeout=self.patience,
         )
-        return None
 
     def execute_complete(self, context: Mapping[str, Any], event: dict[str, Any], started: float) -> Any:
         """The job has ended, or cannot be asked after."""

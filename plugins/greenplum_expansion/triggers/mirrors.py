@@ -16,7 +16,7 @@ from greenplum_expansion.hooks.greenplum import GreenplumHook
 
 
 class ClusterHealthyTrigger(BaseTrigger):
-    """Fires ``{"healthy": True, "problems": []}`` when all instances are up and in sync, or what is wrong after `patience`.
+    """Fires ``{"healthy", "problems"}`` when all instances are up and in sync, or patience is over.
 
     :param greenplum_conn_id: connection of type "greenplum"
     :param poll_interval: seconds between two looks; each is one query
