@@ -91,6 +91,7 @@ class SshSession:
         self._transport: paramiko.Transport | None = None
         self._fact: HostKeyFact | None = None
         self._lock = threading.RLock()
+        self._opening = threading.Lock()
 
     @property
     def host_key(self) -> HostKeyFact:
@@ -125,6 +126,20 @@ class SshSession:
     def is_alive(self) -> bool:
         """Whether the connection stands at this moment; connects nothing."""
         return self._transport is not None and self._transport.is_active()
+
+    def open_channel(
+        self, kind: str, destination: tuple[str, int] | None = None, timeout: float = CONNECT_TIMEOUT
+    ) -> paramiko.Channel:
+        """A new channel; one at a time, since paramiko mixes up the errors of openings that overlap.
+
+        :param kind: "session" for a command, "direct-tcpip" for a connection to destination
+        :raises RemoteError: no connection
+        :raises paramiko.ChannelException: the server refuses this channel; the connection is well
+        :raises paramiko.SSHException, EOFError: no answer in time, or the connection broke
+        """
+        with self._opening:
+            source = ("127.0.0.1", 0) if destination else None
+            return self.transport().open_channel(kind, dest_addr=destination, src_addr=source, timeout=timeout)
 
     def close(self) -> None:
         """Close the connection; the next use opens a new one."""
@@ -170,9 +185,7 @@ class SshSession:
         address = (self.target.address, self.target.port)
         if self._via is not None:
             try:
-                return self._via.transport().open_channel(
-                    "direct-tcpip", dest_addr=address, src_addr=("127.0.0.1", 0), timeout=CONNECT_TIMEOUT
-                )
+                return self._via.open_channel("direct-tcpip", address, CONNECT_TIMEOUT)
             except paramiko.ChannelException as error:
                 if error.code == 1:  # administratively prohibited
                     cause = f"sshd on {self._via.target} forbids forwarding"

@@ -255,7 +255,7 @@ class RemoteShell:
         reconnected = False
         while True:
             try:
-                return self.session.transport().open_session(timeout=30)
+                return self.session.open_channel("session", timeout=30)
             except (paramiko.SSHException, EOFError, OSError) as error:
                 if isinstance(error, paramiko.ChannelException):
                     # sshd has MaxSessions (10) commands at work on this connection; one of them will end.
@@ -263,7 +263,7 @@ class RemoteShell:
                         time.sleep(0.1)
                         continue
                 elif not reconnected:
-                    # Nothing was started yet, so a second attempt on a fresh connection is safe.
+                    # Broken, or silent for 30 s. Nothing was started yet: a second attempt on a new connection is safe.
                     reconnected = True
                     self.session.close()
                     continue
@@ -274,7 +274,6 @@ class RemoteShell:
                 ) from error
 
     def _lost(self, subject: str, error: BaseException | None) -> RemoteError:
-        self.session.close()
         reason = f" ({error})" if error and str(error) else ""
         return RemoteError(
             subject,

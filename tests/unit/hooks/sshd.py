@@ -76,9 +76,9 @@ class Sshd:
             "PermitRootLogin yes",
             "PasswordAuthentication no",
             "KbdInteractiveAuthentication no",
+            *self.options,  # of two values of one option the first counts
             "MaxStartups 100",
             "MaxSessions 50",
-            *self.options,
         ]
         if not any(option.startswith("SetEnv") for option in self.options):
             lines.append(f"SetEnv HOME={self.home}")

@@ -229,6 +229,23 @@ def test_a_host_the_coordinator_cannot_reach_is_its_problem_not_the_coordinators
     assert hook.coordinator().run(["true"]).ok
 
 
+def test_a_host_that_swallows_packets_does_not_cost_the_coordinators_connection(
+    hook: GreenplumHook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    coordinator = hook.coordinator()
+    coordinator.run(["true"])
+    transport = coordinator.session.transport()
+    monkeypatch.setattr(session, "CONNECT_TIMEOUT", 0.5)
+    with (
+        socket.create_server(("127.0.0.1", 0), backlog=0) as deaf,
+        # The queue is full and nobody accepts: a further connection hangs, as one to a host behind a firewall does.
+        socket.create_connection(deaf.getsockname()),
+        pytest.raises(RemoteError, match=r"did not get through to it within 0\.5 s"),
+    ):
+        hook.host("sdw9", "127.0.0.1", port=deaf.getsockname()[1]).run(["true"])
+    assert coordinator.session.transport() is transport
+
+
 def test_a_coordinator_that_forbids_forwarding_says_which_setting(
     make_hook: MakeHook, second: Sshd, tmp_path: Path
 ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pickle
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -131,6 +132,21 @@ def test_a_login_shell_that_is_not_bash_makes_no_difference(
         assert host.run(["printf", "%s", "it's"]).stdout == "it's"
         with pytest.raises(RemoteError, match="it was killed"):
             host.run(["sleep", "300"], timeout=0.3)
+    finally:
+        server.stop()
+
+
+def test_more_commands_than_max_sessions_wait_for_each_other(
+    make_hook: Callable[..., GreenplumHook], tmp_path: Path
+) -> None:
+    server = Sshd(tmp_path)
+    server.options = ["MaxSessions 2"]
+    server.start()
+    try:
+        host = make_hook(server).coordinator()
+        with ThreadPoolExecutor(8) as pool:
+            results = list(pool.map(lambda n: host.run(["echo", str(n)]).stdout, range(16)))
+        assert results == [f"{n}\n" for n in range(16)]
     finally:
         server.stop()
 
