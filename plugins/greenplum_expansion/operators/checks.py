@@ -17,6 +17,7 @@ from greenplum_expansion.checks.cluster import check_expansion_state, check_segm
 from greenplum_expansion.checks.finding import Finding, errors, worst_first
 from greenplum_expansion.checks.input_file import check_input_file
 from greenplum_expansion.checks.new_hosts import check_new_host, check_not_in_cluster, places_on
+from greenplum_expansion.cluster.input_file import NewInstance
 from greenplum_expansion.cluster.topology import Host, Topology
 from greenplum_expansion.errors import ChecksFailed, ExpansionError
 from greenplum_expansion.hooks.facts import (
@@ -36,6 +37,7 @@ from greenplum_expansion.operators.run import (
 )
 from greenplum_expansion.planning.decisions import Presence
 from greenplum_expansion.planning.placement import PlacementError, place
+from greenplum_expansion.planning.plan import Plan
 from greenplum_expansion.request import ExpansionRequest, MirroringChoice
 
 
@@ -54,10 +56,12 @@ class CheckOperator(BaseOperator):
         result = None
         try:
             with open_run(context) as run:
-                if self.has_begun(run):
-                    findings = [Finding.note(run.subject, "it has begun; the state before it is no longer checked")]
-                else:
+                plan = self.plan_begun(run)
+                if plan is None:
                     findings, result = self.find(run)
+                else:
+                    findings = [Finding.note(run.subject, "it has begun; the state before it is no longer checked")]
+                    result = self.result_when_begun(run, plan)
         except ExpansionError as error:
             findings = [Finding.error(error.subject, error.cause, error.next_action)]
         for finding in findings:
@@ -66,12 +70,17 @@ class CheckOperator(BaseOperator):
         record_step(context, started, f"{len(errors(findings))} errors")
         return result
 
-    def has_begun(self, run: ExpansionRun) -> bool:
-        """Whether this run's plan is, or is being, carried out."""
+    def plan_begun(self, run: ExpansionRun) -> Plan | None:
+        """This run's plan, if it is being carried out or was; else None."""
         plan = run.directory.read_plan()
         if plan is None:
-            return False
-        return plan.presence(read_topology(run.hook)) is not Presence.NONE or run.directory.job_runs("add_segments")
+            return None
+        present = plan.presence(read_topology(run.hook)) is not Presence.NONE
+        return plan if present or run.directory.job_runs("add_segments") else None
+
+    def result_when_begun(self, run: ExpansionRun, plan: Plan) -> Any:
+        """What the tasks behind get instead of what `find` would return."""
+        return None
 
     def find(self, run: ExpansionRun) -> tuple[list[Finding], Any]:
         """Look and judge. :return: findings, and a value for the tasks behind (or None)."""
@@ -92,9 +101,9 @@ class CheckConnectionOperator(CheckOperator):
     def find(self, run: ExpansionRun) -> tuple[list[Finding], Any]:
         return check_server(read_server(run.hook), run.request.parallel_moves), None
 
-    def has_begun(self, run: ExpansionRun) -> bool:
-        """Asked only of checks whose result the expansion itself changes."""
-        return False
+    def plan_begun(self, run: ExpansionRun) -> Plan | None:
+        """Looked at in any case: nothing of it is changed by the expansion."""
+        return None
 
 
 class DependentCheckOperator(CheckOperator):
@@ -127,9 +136,9 @@ class ClaimClusterOperator(DependentCheckOperator):
         run.claim.take(run.my_claim(), lambda held: _run_is_active(ti, held.dag_id, held.run_id))
         return [], run.expansion_id
 
-    def has_begun(self, run: ExpansionRun) -> bool:
+    def plan_begun(self, run: ExpansionRun) -> Plan | None:
         """The claim is wanted in any case."""
-        return False
+        return None
 
 
 def _run_is_active(ti: Any, dag_id: str, run_id: str) -> bool:
@@ -173,23 +182,30 @@ class CheckPlacesOperator(DependentCheckOperator):
             placed = ()
             problem, _, remedy = str(error).rpartition("; ")
             findings.append(Finding.error("new hosts", problem or remedy, remedy))
+        # A host that is in the cluster is not looked at as a new one: that would only say the same in other words.
         known = {finding.subject for finding in errors(findings)}
-        keys = {host.hostname: host.host_key for host in run.request.new_hosts}
-        looks = []
-        for host in hosts:
-            if f"new host {host.hostname}" in known:
-                continue  # it is in the cluster: looking at it as a new one would only repeat that in other words
-            directories, ports = places_on(placed, host.hostname)
-            looks.append(
-                {
-                    "hostname": host.hostname,
-                    "address": host.address,
-                    "host_key": keys[host.hostname],
-                    "directories": list(directories),
-                    "ports": list(ports),
-                }
-            )
-        return findings, looks
+        return findings, _looks(run.request, [h for h in hosts if f"new host {h.hostname}" not in known], placed)
+
+    def result_when_begun(self, run: ExpansionRun, plan: Plan) -> Any:
+        """The places as planned, so that the mapped tasks stay the same."""
+        return _looks(run.request, request_hosts(run.request), plan.new)
+
+
+def _looks(request: ExpansionRequest, hosts: Sequence[Host], placed: Sequence[NewInstance]) -> list[dict[str, Any]]:
+    keys = {host.hostname: host.host_key for host in request.new_hosts}
+    looks = []
+    for host in hosts:
+        directories, ports = places_on(placed, host.hostname)
+        looks.append(
+            {
+                "hostname": host.hostname,
+                "address": host.address,
+                "host_key": keys[host.hostname],
+                "directories": list(directories),
+                "ports": list(ports),
+            }
+        )
+    return looks
 
 
 class CheckNewHostOperator(CheckOperator):
