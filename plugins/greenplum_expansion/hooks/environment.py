@@ -68,6 +68,7 @@ def discover(
     data_directory: str,
     port: int,
     hostname: str,
+    backend_pid: int,
     gphome: str | None = None,
 ) -> CoordinatorEnvironment:
     """Look on the coordinator for the installation and verify the data directory.
@@ -75,10 +76,12 @@ def discover(
     :param data_directory: as the server says (``coordinator_settings.sql``) or as the connection says
     :param port: as in the catalog
     :param hostname: as in the catalog
+    :param backend_pid: of an SQL session that is open now; its parent here must be the server of that directory.
+        The standby has the same paths, and utilities run there would be a disaster
     :param gphome: as the connection says; None: look at the running server, the login environment and the usual places
-    :raises RemoteError: no gpexpand found, or no such data directory on that host (a wrong ssh_host, mostly)
+    :raises RemoteError: no gpexpand, no such data directory, or the server that answers SQL is not on that host
     """
-    values = _look(host, data_directory, gphome)
+    values = _look(host, data_directory, gphome, backend_pid)
     if values.get("data") != "yes":
         cause = f"{data_directory} {values.get('data') or 'was not looked at'}"
         action = (
@@ -86,6 +89,13 @@ def discover(
             "or correct coordinator_data_directory in the connection"
         )
         raise RemoteError(f"Coordinator data directory on {host.hostname} as {host.user}", cause, action)
+    if values.get("server") != "yes":
+        cause = (
+            f"{data_directory} there is not the one of the server that answers SQL: "
+            f"process {backend_pid}, our session, is no child of the server there"
+        )
+        action = f"correct ssh_host in the connection: it must be the coordinator {hostname}, not its standby"
+        raise RemoteError(f"SSH host {host.hostname}", cause, action)
     if not values.get("gphome"):
         where = gphome or values.get("tried", "")
         scripts = _PATH_SCRIPTS.replace(" ", ", ")
@@ -102,7 +112,7 @@ def discover(
     )
 
 
-def _look(host: RemoteHost, data_directory: str, gphome: str | None) -> dict[str, str]:
+def _look(host: RemoteHost, data_directory: str, gphome: str | None, backend_pid: int) -> dict[str, str]:
     data = shlex.quote(data_directory)
     given = shlex.quote(gphome or "")
     # What a login shell prints around the variable is cut off at the marks.
@@ -118,6 +128,10 @@ elif ! [ -e "$data/postgresql.conf" ]; then why='holds no database (no postgresq
 else why=yes
 fi
 printf 'data=%s\\n' "$why"
+if read -r stat 2>/dev/null </proc/{int(backend_pid)}/stat && read -r server 2>/dev/null <"$data/postmaster.pid"; then
+    set -- ${{stat##*) }}
+    [ "$2" = "$server" ] && printf 'server=yes\\n'
+fi
 tried=
 consider() {{
     [ -n "$1" ] && [ -d "$1" ] || return 1

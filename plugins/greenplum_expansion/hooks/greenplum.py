@@ -272,17 +272,18 @@ class GreenplumHook(PostgresHook):
             identity = self.query("server_identity", connection=connection)[0]
             sql_words.judge_identity(identity, self.greenplum_conn_id)
             rows = self.query("coordinator_settings", connection=connection)
-        if len(rows) != 1:
-            cause = f"gp_segment_configuration names {len(rows)} acting coordinators"
-            raise RemoteError("Coordinator in the catalog", cause, "run gpstate -s on the coordinator")
-        extra = self.connection.extra_dejson
-        return discover(
-            self.coordinator(),
-            data_directory=extra_text(extra, "coordinator_data_directory") or str(rows[0]["data_directory"]),
-            port=int(rows[0]["port"]),
-            hostname=str(rows[0]["hostname"]),
-            gphome=extra_text(extra, "gphome"),
-        )
+            if len(rows) != 1:
+                cause = f"gp_segment_configuration names {len(rows)} acting coordinators"
+                raise RemoteError("Coordinator in the catalog", cause, "run gpstate -s on the coordinator")
+            extra = self.connection.extra_dejson
+            return discover(
+                self.coordinator(),
+                data_directory=extra_text(extra, "coordinator_data_directory") or str(rows[0]["data_directory"]),
+                port=int(rows[0]["port"]),
+                hostname=str(rows[0]["hostname"]),
+                backend_pid=int(rows[0]["backend_pid"]),
+                gphome=extra_text(extra, "gphome"),
+            )
 
     def run_utility(
         self,

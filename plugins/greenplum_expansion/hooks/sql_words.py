@@ -50,6 +50,7 @@ def connect_error(
 ) -> RemoteError:
     """Why no SQL connection came about."""
     said = redact(" ".join(str(error).split())) or type(error).__name__
+    said = said.removesuffix("Is the server running on that host and accepting TCP/IP connections?").strip()
     where = f"{arguments.get('host') or 'local socket'} port {arguments.get('port') or 5432}"
     subject = (
         f"SQL to {where}, database {arguments.get('dbname')}, as {arguments.get('user')} (connection {connection_id})"

@@ -35,7 +35,14 @@ class FakeServer:
                 {"version": GREENPLUM, "role": "gpadmin", "is_superuser": True, "has_segments": True} | identity
             ],
             "coordinator_settings": [
-                {"data_directory": data_directory, "hostname": "mdw", "address": "mdw", "port": 5432, "dbid": 1}
+                {
+                    "data_directory": data_directory,
+                    "hostname": "mdw",
+                    "address": "mdw",
+                    "port": 5432,
+                    "dbid": 1,
+                    "backend_pid": os.getpid(),
+                }
             ],
         }
         monkeypatch.setattr(GreenplumHook, "connected", self._connected)
@@ -66,6 +73,8 @@ def data_directory(tmp_path: Path) -> Path:
     directory = tmp_path / "gpseg-1"
     directory.mkdir()
     (directory / "postgresql.conf").write_text("")
+    # The test's process plays the SQL session, so its parent is the server.
+    (directory / "postmaster.pid").write_text(f"{os.getppid()}\n{directory}\n")
     return directory
 
 
@@ -243,6 +252,15 @@ def test_a_wrong_data_directory_is_told(
     FakeServer(monkeypatch, str(directory))
     cause = {"missing": "does not exist", "empty": "holds no database", "file": "is no directory"}[spoil]
     with pytest.raises(RemoteError, match=rf"Coordinator data directory on 127.0.0.1.*{directory} {cause}"):
+        make_hook(gphome=str(gphome)).environment()
+
+
+def test_an_ssh_host_that_is_not_the_coordinator_is_told_though_its_paths_are_the_same(
+    make_hook: MakeHook, monkeypatch: pytest.MonkeyPatch, gphome: Path, data_directory: Path
+) -> None:
+    FakeServer(monkeypatch, str(data_directory))
+    (data_directory / "postmaster.pid").write_text("1\n")  # the standby's server
+    with pytest.raises(RemoteError, match=r"SSH host 127\.0\.0\.1.*not its standby"):
         make_hook(gphome=str(gphome)).environment()
 
 
