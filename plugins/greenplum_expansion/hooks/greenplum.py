@@ -231,6 +231,7 @@ class GreenplumHook(PostgresHook):
                 known=tuple(known),
                 revoked=tuple(revoked),
                 accept_unknown=True,
+                accepted=self._accepted_at(target),
                 source=f"known_hosts of {settings.user} on the coordinator",
                 remedy=f"if {hostname} was installed anew, run 'ssh-keygen -R {hostname}' and 'ssh-keygen -R "
                 f"{target.address}' on the coordinator as {settings.user}, else find out who answers there",
@@ -239,6 +240,12 @@ class GreenplumHook(PostgresHook):
         made = RemoteHost(SshSession(settings, target, expected, via=self.coordinator().session))
         self._hosts[target, host_key] = made
         return made
+
+    def _accepted_at(self, target: Target) -> HostKey | None:
+        """The key an unknown host at this address was accepted with before, whoever logged in."""
+        place = (target.address, target.port)
+        sessions = [made.session for (there, _), made in self._hosts.items() if (there.address, there.port) == place]
+        return next((session.accepted_key for session in sessions if session.accepted_key), None)
 
     @cached_property
     def _known_hosts(self) -> str:

@@ -49,7 +49,8 @@ class Expected:
     :param pinned: only this one
     :param known: from known_hosts; empty means the host is unknown
     :param revoked: never these
-    :param accept_unknown: believe an unknown host (once: it is pinned from then on)
+    :param accept_unknown: believe an unknown host (once: it is held to that key from then on)
+    :param accepted: the key an unknown host was accepted with before, maybe by another session to it
     :param source: where ``pinned`` or ``known`` come from, for messages
     """
 
@@ -57,6 +58,7 @@ class Expected:
     known: tuple[HostKey, ...] = ()
     revoked: tuple[HostKey, ...] = ()
     accept_unknown: bool = False
+    accepted: HostKey | None = None
     unchecked: bool = False
     source: str = ""
     remedy: str = ""
@@ -92,6 +94,11 @@ class SshSession:
         self._fact: HostKeyFact | None = None
         self._lock = threading.RLock()
         self._opening = threading.Lock()
+
+    @property
+    def accepted_key(self) -> HostKey | None:
+        """The key this session's host was accepted with although nobody knew it; connects nothing."""
+        return self._fact.key if self._fact and self._fact.trust is Trust.ACCEPTED else None
 
     @property
     def host_key(self) -> HostKeyFact:
@@ -229,11 +236,11 @@ class SshSession:
             wanted = ", ".join(f"{key.key_type} {key.fingerprint}" for key in believed)
             cause = f"it presented the host key {shown}, but {expected.source} says {wanted}"
             raise self._error(cause, expected.remedy)
-        if self._fact is not None and self._fact.key != presented:
-            cause = f"it presented the host key {shown}, a moment ago it was {self._fact.fingerprint}"
+        if expected.accepted and expected.accepted != presented:
+            cause = f"it presented the host key {shown}, a moment ago it was {expected.accepted.fingerprint}"
             raise self._error(cause, "find out which of two machines answers at this address")
         if expected.accept_unknown:
-            if self._fact is None:
+            if not expected.accepted:
                 log.warning("Host key of %s was unknown and is accepted: %s", self.target, shown)
             return Trust.ACCEPTED
         cause = f"its host key is not known; it presented {shown}"
