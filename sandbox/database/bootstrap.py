@@ -73,7 +73,6 @@ def make_coordinator(segment: layout.Segment, segments: Sequence[layout.Segment]
     if fresh:
         schema.install_on_coordinator(datadir)
     with closing(schema.backend_connection(datadir, "postgres")) as connection, connection.cursor() as cursor:
-        cursor.execute("set synchronous_commit = local")  # at a restart the standby that would confirm is not up yet
         cursor.execute("select count(*) from gp_segment_configuration")
         if cursor.fetchone()[0] == 0:
             for row in segments:

@@ -10,13 +10,17 @@ from .instance import read_identity
 
 
 def backend_connection(datadir: Path, database: str) -> Any:
-    """A psycopg2 connection (autocommit) to the coordinator's server itself, past the proxy; on the coordinator's host only."""
+    """A psycopg2 connection (autocommit) to the coordinator's server itself, past the proxy; on the coordinator's host only.
+
+    Its commits do not wait for the standby: after a restart that may not be up yet.
+    """
     import psycopg2  # here: segments' commands do without it
 
     port = read_identity(datadir).port + settings.BACKEND_PORT_OFFSET
     connection = psycopg2.connect(
-        host=str(settings.runtime_directory(datadir)), port=port, dbname=database, user=settings.SUPERUSER, application_name="sandbox"
-    )
+        host=str(settings.runtime_directory(datadir)), port=port, dbname=database, user=settings.SUPERUSER,
+        application_name="sandbox", options="-c synchronous_commit=local",
+    )  # fmt: skip
     connection.autocommit = True
     return connection
 
