@@ -56,6 +56,12 @@ class LogLine:
     event: str
     fields: dict[str, Any]
 
+    @property
+    def exceptions(self) -> list[str]:
+        """What was raised, outermost first, each as ``Type: first line of its message``; its causes behind it."""
+        details = self.fields.get("error_detail") or []
+        return [f"{detail.get('exc_type')}: {(detail.get('exc_value') or '').split(chr(10))[0]}" for detail in details]
+
 
 class AirflowApi:
     """One user's view of one Airflow.

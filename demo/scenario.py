@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.text import Text
 
 from demo import progress_line, report_view
-from demo.airflow_api import RUN_ENDED, AirflowApi, TaskInstance
+from demo.airflow_api import RUN_ENDED, AirflowApi, LogLine, TaskInstance
 from demo.airflow_stack import AirflowStack
 from demo.practice_cluster import PracticeCluster, new_hosts
 from demo.screen import Board, Moves, Preparation, Screen, screen, seconds
@@ -166,10 +166,10 @@ class Demo:
         failed.sort(key=lambda task: task.ended.timestamp() if task.ended else 0.0)
         if failed:
             task = failed[0]
-            log = [line for line in api.log(EXPAND, run_id, task) if not line.event.startswith("::")]
+            log = [text for line in api.log(EXPAND, run_id, task) for text in _log_texts(line)]
             lines += [f"Task {task.name} is {task.state}, try {task.try_number}. The end of its log:", ""]
-            lines += [f"  {line.level:<8}{line.event}" for line in log[-15:]]
-            next_action = next((words for line in reversed(log) if (words := _next_action(line.event))), None)
+            lines += [f"  {text}" for text in log[-15:]]
+            next_action = next((words for text in reversed(log) if (words := _next_action(text))), None)
             lines += [
                 "",
                 f"Next: {next_action or 'read the whole log in the UI, mend the cause and clear the task there'}",
@@ -199,6 +199,13 @@ def _moves(api: AirflowApi, run_id: str, tasks: list[TaskInstance], known: Moves
     if watch.state == "success" and known is not None:
         return Moves(known.tables, known.tables, known.bytes, known.bytes)
     return progress_line.newest(line.event for line in api.log(EXPAND, run_id, watch)) or known
+
+
+def _log_texts(line: LogLine) -> list[str]:
+    """A line of log as people read it: no folding marks, and an exception with its causes."""
+    if line.event.startswith("::"):
+        return []
+    return [f"{line.level:<8}{line.event}", *(f"{'':<8}{text}" for text in line.exceptions)]
 
 
 def _next_action(text: str) -> str | None:

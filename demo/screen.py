@@ -130,7 +130,7 @@ class PlainScreen:
             if task.state == "success":
                 text = board.outcomes.get(task.name) or text
                 text += f" ({seconds(task.seconds or 0)})"
-            self._say(f"task {task.name}", task.name, text)
+            self._say(f"task {task.task_id} {task.map_index}", task.name, text)
         if board.moves:
             self._say("moves", "tables", moves_text(board.moves))
 
