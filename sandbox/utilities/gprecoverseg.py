@@ -24,7 +24,7 @@ from .remote import ExecutionError, RemoteCommand, Result, in_parallel
 from .segments import Array, Segment
 from .version import LOCAL
 
-RULE = "-" * 58
+RULE = "-" * 57
 SYNC_SECONDS = 60
 
 

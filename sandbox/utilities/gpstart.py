@@ -19,7 +19,7 @@ from .remote import run as run_here
 from .segments import Array, Segment
 from .version import CATALOG_VERSION, LOCAL
 
-RULE = "-" * 53
+RULE = "-" * 52
 
 
 @dataclass
@@ -132,17 +132,17 @@ class Start:
 
     def _confirmed(self, array: Array) -> bool:
         show = self.console.info
-        show("-" * 27)
+        show("-" * 26)
         show("Master instance parameters")
-        show("-" * 27)
+        show("-" * 26)
         show("Database                 = template1")
         show(f"Master Port              = {array.coordinator.port}")
         show(f"Master directory         = {array.coordinator.datadir}")
         show("Timeout                  = 600 seconds")
         show(f"Master standby           = {'On' if array.standby else 'Off'} ")
-        show("-" * 39)
+        show("-" * 38)
         show("Segment instances that will be started")
-        show("-" * 39)
+        show("-" * 38)
         show("   Host   Datadir   Port   Role")
         for segment in array.segment_instances:
             role = "Primary" if segment.role == "p" else "Mirror"

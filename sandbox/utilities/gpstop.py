@@ -17,7 +17,7 @@ from .remote import RemoteCommand, Result, in_parallel
 from .segments import Array, Segment
 from .version import LOCAL
 
-RULE = "-" * 53
+RULE = "-" * 52
 
 
 @dataclass
@@ -63,9 +63,9 @@ class Stop:
         if self.options.no_prompt:
             return
         say = self.console.info
-        say("-" * 44)
+        say("-" * 43)
         say("Master instance parameters")
-        say("-" * 44)
+        say("-" * 43)
         coordinator = array.coordinator
         for name, value in (
             ("Master Greenplum instance process active PID", _pid(self.environment)),
@@ -77,7 +77,7 @@ class Stop:
             ("Shutdown Master standby host", "Off" if array.standby is None else "On"),
         ):
             say(f"   {name:<46} = {value}")
-        say("-" * 44)
+        say("-" * 43)
         if not ask_yes_no("\nContinue with Greenplum instance shutdown", "N"):
             raise Failure("User canceled")
 

@@ -174,7 +174,7 @@ class SegmentBuilder:
         from ..database import connect, scalar
 
         try:
-            connection = connect(self.environment, "postgres", utility=True, host=segment.address, port=segment.port)
+            connection = connect(self.environment, "postgres", host=segment.address, port=segment.port)
             scalar(connection, "SELECT 1")
             connection.close()
         except Exception as problem:

@@ -7,6 +7,7 @@ from ..environment import GPHOME
 from ..remote import ExecutionError, RemoteCommand
 
 _ARCHIVE = f"{GPHOME}/share/packages/archive"
+_COMMAND = f" python -c \"import os; print(os.path.isdir('{_ARCHIVE}'))\" "
 _SHOWN = f" python -c \"import os, pickle; print pickle.dumps(os.path.isdir('{_ARCHIVE}'))\" "
 
 
@@ -15,7 +16,7 @@ def sync_packages(hosts: list[str], console: Console) -> None:
     console.info("Syncing Greenplum Database extensions")
     failed: ExecutionError | None = None
     for host in hosts:
-        command = RemoteCommand(host, f"test -d {_ARCHIVE} || test -n \"$GPHOME\" || exit 127", shown=_SHOWN)
+        command = RemoteCommand(host, _COMMAND, shown=_SHOWN)
         result = command.run()
         if result.code == 0:
             console.info(f"The packages on {host} are consistent.")

@@ -1,0 +1,20 @@
+"""gpbackup and gprestore: told to be missing rather than imitated.
+
+A stand-in that wrote something else than a backup would be worse than none.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Refuse, exit code 2."""
+    del arguments
+    tool = os.path.basename(sys.argv[0])
+    sys.stderr.write(
+        f"{tool} is not part of the sandbox. Cause: its tables lie on imitated segments, a backup of which no Greenplum"
+        " could read. Next: use pg_dump for the rows, or a real Greenplum to try backups.\n"
+    )
+    return 2
