@@ -28,7 +28,7 @@ test: environment ## every test
 	@$(PYTHON) -m pytest
 
 .PHONY: test-unit
-test-unit: environment-python ## the tests that need neither Airflow running nor practice hosts; seconds
+test-unit: environment ## the tests that need neither Airflow running nor practice hosts; seconds
 	@$(PYTHON) -m pytest tests/unit
 
 .PHONY: lint
