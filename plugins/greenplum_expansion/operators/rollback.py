@@ -20,7 +20,7 @@ from greenplum_expansion.hooks.facts import read_expansion_state, read_status_fi
 from greenplum_expansion.hooks.greenplum import GreenplumHook
 from greenplum_expansion.hooks.remote import Script
 from greenplum_expansion.operators.run import final_errors, record_step, started_now
-from greenplum_expansion.planning.decisions import RollbackAction, decide_roll_back
+from greenplum_expansion.planning.decisions import Presence, RollbackAction, decide_roll_back
 from greenplum_expansion.planning.plan import Plan, differences
 from greenplum_expansion.request import ExpansionRequest, RollbackRequest, parse_request
 
@@ -144,12 +144,12 @@ class RollBackOperator(BaseOperator):
             action, because = decide_roll_back(run.subject, state)
             self.log.info("%s: %s", action, because)
             directory = run.find_expansion()
+            plan = directory.read_plan() if directory else None
             if action is RollbackAction.ROLL_BACK:
                 self._roll_back(run, directory, state)
-            if action is not RollbackAction.FORWARD_ONLY and directory is not None:
-                plan = directory.read_plan()
-                if plan is not None:
-                    self._stop_left_processes(run, plan)
+            elif action is RollbackAction.NOTHING and plan is not None:
+                self._require_not_carried_out(run, plan)
+                self._stop_left_processes(run, plan)
         record_step(context, started, action)
         return action.value
 
@@ -173,6 +173,8 @@ class RollBackOperator(BaseOperator):
                 f"{own} was changed after the preparation began, and gpexpand -r deletes what is named in it",
                 "compare it with plan.json beside it, restore it, then clear this task",
             )
+        # First, as what still works on a new host would make anew the directories that gpexpand -r deletes.
+        self._stop_left_processes(run, plan)
         result = run.hook.run_utility(["gpexpand", "-r"], stdin="", check=False, cwd=directory.path, timeout=3600)
         for line in (result.stdout + result.stderr).splitlines():
             self.log.info("gpexpand: %s", line)
@@ -180,11 +182,20 @@ class RollBackOperator(BaseOperator):
         if after.phase is not Phase.IDLE:
             raise StepFailed(f"{run.subject}: gpexpand -r", f"{after.phase}: {after.because}", after.next_action)
 
+    def _require_not_carried_out(self, run: RollbackRun, plan: Plan) -> None:
+        """Idle may also mean that the expansion is over and its segments are at work."""
+        if plan.presence(read_topology(run.hook)) is not Presence.NONE:
+            raise ActionRefused(
+                run.subject,
+                f"expansion {plan.expansion_id} has been carried out; its segments are in the catalog",
+                "nothing is to be rolled back; taking segments out of a cluster again is not what gpexpand can do",
+            )
+
     def _stop_left_processes(self, run: RollbackRun, plan: Plan) -> None:
-        """Stop postgres processes whose data directory is one of the plan's; found by their exact arguments."""
+        """Stop what gpexpand has left at work on the new hosts in the plan's data directories."""
         for hostname in plan.new_hosts:
             mine = [i for i in plan.new if i.hostname == hostname]
-            script = _stop_postgres([i.datadir for i in mine])
+            script = _stop_left([i.datadir for i in mine])
             result = run.hook.host(hostname, mine[0].address).run(script, timeout=180)
             for line in result.stdout.splitlines():
                 self.log.info("%s: %s", hostname, line)
@@ -224,31 +235,40 @@ class VerifyRollbackOperator(BaseOperator):
         return outcome
 
 
-def _stop_postgres(datadirs: list[str]) -> Script:
-    """SIGINT (fast shutdown) to each postmaster of these directories, SIGQUIT to what is left after 60 s."""
+def _stop_left(datadirs: list[str]) -> Script:
+    """End the postgres servers of these directories, and gpconfigurenewsegment that still builds them.
+
+    A server gets SIGINT (fast shutdown), and SIGQUIT if it is still there after a minute; the others SIGTERM. They are
+    found by their exact arguments: ``-D DIRECTORY``, and ``DIRECTORY:PORT:…`` in what gpexpand hands to its helpers.
+    """
     quoted = " ".join(map(shlex.quote, datadirs))
     return Script(
         f"""
-find_postmasters() {{
+find_left() {{
     for p in /proc/[0-9]*; do
         # The kernel knows whose process it is; another user's is none of ours.
-        [ -O "$p" ] || continue
+        [ -O "$p" ] && [ "${{p#/proc/}}" != $$ ] || continue
         args=$(tr '\\0' '\\n' 2>/dev/null < "$p/cmdline") || continue
-        case $(printf '%s\\n' "$args" | head -n 1) in *postgres|*postmaster) ;; *) continue ;; esac
+        program=$(printf '%s\\n' "$args" | head -n 1)
         dir=$(printf '%s\\n' "$args" | sed -n '/^-D$/{{n;p;}}; s/^-D\\(.\\)/\\1/p' | head -n 1)
-        for d in {quoted}; do [ "$dir" = "$d" ] && echo "${{p#/proc/}}"; done
+        for d in {quoted}; do
+            case $1:$program in
+                servers:*postgres|servers:*postmaster) [ "$dir" = "$d" ] && echo "${{p#/proc/}}" ;;
+                helpers:*) case $args in *gpconfigurenewsegment*"$d:"*) echo "${{p#/proc/}}" ;; esac ;;
+            esac
+        done
     done
 }}
-pids=$(find_postmasters)
-[ -n "$pids" ] || exit 0
-echo "stopping postgres left behind: $(echo $pids)"
-kill -INT $pids 2>/dev/null
-for i in $(seq 120); do [ -n "$(find_postmasters)" ] || break; sleep 0.5; done
-pids=$(find_postmasters)
-[ -n "$pids" ] || {{ echo stopped; exit 0; }}
-kill -QUIT $pids 2>/dev/null
-for i in $(seq 40); do [ -n "$(find_postmasters)" ] || {{ echo stopped; exit 0; }}; sleep 0.5; done
-echo "still there: $(echo $(find_postmasters))"; exit 1
+end() {{ # kind, signal, half seconds to wait
+    pids=$(find_left "$1" | sort -u)
+    [ -n "$pids" ] || return 0
+    echo "SIG$2 to $1 left behind: $(echo $pids)"
+    kill -"$2" $pids 2>/dev/null
+    for _ in $(seq "$3"); do [ -n "$(find_left "$1")" ] || return 0; sleep 0.5; done
+    return 1
+}}
+end helpers TERM 20
+end servers INT 120 || end servers QUIT 40 || {{ echo "still there: $(echo $(find_left servers))"; exit 1; }}
 """,
-        "stop postgres left behind",
+        "stop what gpexpand left",
     )

@@ -16,6 +16,7 @@ from greenplum_expansion.redistribution import engine
 
 JOB = "move_tables"
 _SHOWN = 10
+_WAIT_FOR_LEFT_SESSIONS = 600.0  # seconds
 
 
 class RankTablesOperator(BaseOperator):
@@ -79,6 +80,10 @@ class MoveTablesOperator(BaseOperator):
             if decision.action is Action.DONE:
                 record_step(context, started, "nothing left")
                 return None
+            if decision.action is Action.RUN:
+                engine.wait_for_left_sessions(run.hook, _WAIT_FOR_LEFT_SESSIONS)
+                for name in engine.reconcile(run.hook, read_topology(run.hook).segment_count):
+                    self.log.info("%s has been moved already, now recorded", name)
             job = run.directory.start_job(JOB, engine.command(run.request.parallel_moves, run.request.analyze))
         self.log.info("gpexpand runs in %s", job.job_dir)
         record_step(context, started, decision.action)

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import csv
 import io
+import logging
 import re
+import time
 from dataclasses import dataclass
 
 import psycopg2
 
 from greenplum_expansion import sql
-from greenplum_expansion.errors import RemoteError
+from greenplum_expansion.errors import ActionRefused, RemoteError
 from greenplum_expansion.hooks.facts import SCHEMA_DATABASE
 from greenplum_expansion.hooks.greenplum import GreenplumHook
 from greenplum_expansion.planning.progress import Progress
 from greenplum_expansion.planning.ranking import RankedTable
+
+log = logging.getLogger(__name__)
 
 _FAILED = re.compile(r"-\[ERROR\]:-Table (?P<table>.+?) failed to expand: (?P<error>.+)")
 
@@ -59,6 +63,48 @@ def write_ranks(hook: GreenplumHook, ordered: list[RankedTable]) -> int:
         except psycopg2.Error as error:
             raise RemoteError("Ranks in gpexpand.status_detail", str(error), "clear this task") from error
     return written
+
+
+def wait_for_left_sessions(hook: GreenplumHook, seconds: float) -> None:
+    """Wait until no session moves a table any more: a killed gpexpand leaves its statements running in the server.
+
+    :raises ActionRefused: one still moves after `seconds`
+    """
+    deadline = time.monotonic() + seconds
+    said = ""
+    while True:
+        sessions = hook.query("sessions_moving_tables")
+        if not sessions:
+            return
+        now = ", ".join(f"pid {row['pid']} in {row['dbname']}: {row['query'].strip()[:200]}" for row in sessions)
+        if now != said:
+            log.info("Still moving, left by an earlier gpexpand: %s", now)
+            said = now
+        if time.monotonic() > deadline:
+            raise ActionRefused(
+                "Moving the tables",
+                f"sessions left by an earlier gpexpand are still moving: {now}",
+                "wait until they have ended, or end them with pg_terminate_backend(pid), then clear this task",
+            )
+        time.sleep(2)
+
+
+def reconcile(hook: GreenplumHook, segments: int) -> list[str]:
+    """Record as moved what has been moved without being recorded; returns the tables' names.
+
+    :param segments: primaries of the cluster
+    """
+    left: dict[str, dict[int, str]] = {}
+    for row in hook.query("tables_not_moved", dbname=SCHEMA_DATABASE):
+        left.setdefault(row["dbname"], {})[row["table_oid"]] = row["fq_name"]
+    recorded = []
+    for dbname, tables in left.items():
+        wanted = {"oids": list(tables), "segments": segments}
+        moved = [row["oid"] for row in hook.query("tables_already_expanded", wanted, dbname=dbname)]
+        if moved:
+            hook.query("mark_completed", {"dbname": dbname, "oids": moved}, dbname=SCHEMA_DATABASE)
+            recorded += [f"{dbname}.{tables[oid]}" for oid in moved]
+    return recorded
 
 
 @dataclass(frozen=True)
