@@ -108,10 +108,10 @@ def _up(state: State, options: argparse.Namespace) -> int:
         if options.hosts_only:
             say("no database asked for")
             return 0
-        lifecycle.bring_database_up(state, options.size)
+        lifecycle.bring_database_up(state, say, options.size)
         if not lifecycle.has_snapshot(state):
             lifecycle.take_snapshot(state, say)
-            lifecycle.bring_database_up(state, options.size)
+            lifecycle.bring_database_up(state, say, options.size)
         say("up")
     return 0
 
@@ -132,7 +132,7 @@ def _reset(state: State, options: argparse.Namespace) -> int:
     state.settings()
     with _alone(state):
         lifecycle.restore_snapshot(state, say)
-        lifecycle.bring_database_up(state, DEFAULT_SIZE)
+        lifecycle.bring_database_up(state, say, DEFAULT_SIZE)
         say("as after the first up")
     return 0
 

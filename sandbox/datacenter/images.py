@@ -79,8 +79,8 @@ def mount_images(state: State, directory: Path) -> None:
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
         if done.returncode != 0:
             raise SystemExit(
-                f"The disk of {host.name} cannot be mounted. Cause: {done.stderr.strip()}. Next: `losetup -a` shows the "
-                f"loop devices in use; `python -m sandbox down --purge` starts anew."
+                f"The disk of {host.name} cannot be mounted. Cause: {done.stderr.strip()}. Next: `losetup -a` shows "
+                f"the loop devices in use; `python -m sandbox down --purge` starts anew."
             )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -152,14 +153,18 @@ def connection(state: State) -> dict[str, Any]:
     }
 
 
-def bring_database_up(state: State, table_mb: int) -> None:
-    """Have mdw make the cluster, or start it when it exists; its own words go to this terminal.
+def bring_database_up(state: State, say: Say, table_mb: int) -> None:
+    """Have mdw make the cluster, or start it when it exists; its steps are told as ours.
 
     :raises SandboxError: it ended with another exit code than 0
     """
     command = f"{layout.INTERPRETER} -m sandbox.database.bootstrap --size {table_mb:d}"
     words = ssh_command(state, layout.COORDINATOR.name, [command])
-    code = subprocess.run(words, stdin=subprocess.DEVNULL, check=False).returncode
+    with subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            say(re.sub(r"^ *[\d.]+ s  ", "", line.rstrip("\n")))
+    code = process.returncode
     if code != 0:
         raise SandboxError(
             "The database did not come up",

@@ -117,7 +117,7 @@ def _mount_root(disk: Path, data: Path, interpreter: dict[str, str | None]) -> N
 def _mount_software(root: Path, interpreter: dict[str, str | None]) -> None:
     """The sandbox's own code, the stand-ins for Greenplum, and an interpreter that does not lie in /usr."""
     (root / "opt/sandbox").mkdir(exist_ok=True)
-    linux.bind("/opt/sandbox", root / "opt/sandbox", readonly=True)
+    linux.bind("/opt/sandbox", root / "opt/sandbox")
     linux.bind("/opt/sandbox/sandbox/gphome", root / layout.GPHOME.lstrip("/"))
     prefix = interpreter["prefix"]
     if prefix == "/usr/local":  # shares its directory with what is the host's own

@@ -21,7 +21,7 @@ from pathlib import Path
 from sandbox import layout
 from sandbox.datacenter import keys, linux
 from sandbox.datacenter.images import mount_images
-from sandbox.datacenter.interpreter import Interpreter, build_venv, find_interpreter
+from sandbox.datacenter.interpreter import VENV, Interpreter, build_venv, find_interpreter
 from sandbox.datacenter.machine import DEVICES
 from sandbox.datacenter.state import UIDS, Settings, State
 
@@ -209,6 +209,8 @@ def _enter_staging_root(state: State, settings: Settings, interpreter: Interpret
         linux.bind(f"/dev/{name}", root / "dev" / name)
     for source, target in build_venv(root, interpreter):
         linux.bind(source, target, readonly=True)
+    software = root / VENV.relative_to("/")
+    linux.bind(software, software, readonly=True)  # here, since what is read-only on entering a user namespace stays so
     if interpreter.prefix is not None and interpreter.prefix != "/usr/local":
         target = root / interpreter.prefix.lstrip("/")
         target.mkdir(parents=True, exist_ok=True)

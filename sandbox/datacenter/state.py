@@ -19,7 +19,7 @@ import os
 import secrets
 import shutil
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,9 @@ from sandbox.datacenter.errors import SandboxError
 
 UIDS = 65536  # uids and gids of one sandbox, as many as Debian's own range for containers
 _FIRST_BASE, _LAST_BASE = 0x30000000, 0x6F000000  # systemd's and Debian's documented space for container uids
-_PORTS = range(20000, 32000)  # below the kernel's ephemeral ports, so no outgoing connection can take one
+_PORTS: Sequence[int] = range(
+    20000, 32000
+)  # below the kernel's ephemeral ports, so no outgoing connection can take one
 
 
 @dataclass(frozen=True)
@@ -190,7 +192,10 @@ def choose_uid_base(directory: Path) -> int:
 
 
 def choose_ports(wanted: list[str]) -> dict[str, int]:
-    """A free port of 127.0.0.1 for each relay."""
+    """A free port of 127.0.0.1 for each relay.
+
+    :raises SandboxError: there are not that many
+    """
     ports: dict[str, int] = {}
     candidates = list(_PORTS)
     secrets.SystemRandom().shuffle(candidates)
@@ -203,6 +208,10 @@ def choose_ports(wanted: list[str]) -> dict[str, int]:
             except OSError:
                 continue
         ports[wanted[len(ports)]] = port
+    if len(ports) < len(wanted):
+        raise SandboxError(
+            "The relays have no free ports", f"tried {_PORTS} of 127.0.0.1", "end what listens there (ss -ltn)"
+        )
     return ports
 
 
