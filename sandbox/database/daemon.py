@@ -12,6 +12,7 @@ import os
 import signal
 import sys
 import threading
+from contextlib import closing
 from pathlib import Path
 
 from . import garbage, settings
@@ -31,10 +32,10 @@ async def serve(datadir: Path, port: int, mode: str) -> None:
     runtime = settings.runtime_directory(datadir)
     backend_port = port + settings.BACKEND_PORT_OFFSET
 
-    async def dist_random(database: str, name: str) -> str:
-        return await loop.run_in_executor(None, ask_dist_random, datadir, database, name)
+    async def ask(database: str, question: str, name: str) -> str:
+        return await loop.run_in_executor(None, answer, datadir, database, question, name)
 
-    backend = Backend(runtime / f".s.PGSQL.{backend_port}", backend_port, mode, dist_random)
+    backend = Backend(runtime / f".s.PGSQL.{backend_port}", backend_port, mode, ask)
     servers = [await loop.create_server(lambda: ClientSide(backend), "0.0.0.0", port, backlog=256)]  # noqa: S104 - as Greenplum does
     for directory in settings.SOCKET_DIRECTORIES:
         path = Path(directory) / f".s.PGSQL.{port}"
@@ -59,22 +60,19 @@ async def serve(datadir: Path, port: int, mode: str) -> None:
         server.close()
 
 
-def ask_dist_random(datadir: Path, database: str, name: str) -> str:
-    """What gp_dist_random('name') reads in that database.
+def answer(datadir: Path, database: str, question: str, name: str) -> str:
+    """What to read in the place of a name (`statements.Ask`), asked in that database.
 
     :raises LookupError: with the server's message
     """
     import psycopg2
 
     try:
-        connection = backend_connection(datadir, database)
-        with connection.cursor() as cursor:
-            cursor.execute("select pg_sandbox.dist_random(%s)", (name,))
-            found = str(cursor.fetchone()[0])
-        connection.close()
+        with closing(backend_connection(datadir, database)) as connection, connection.cursor() as cursor:
+            cursor.execute("select pg_sandbox.read_instead(%s, %s)", (question, name))
+            return str(cursor.fetchone()[0])
     except psycopg2.Error as error:
         raise LookupError((error.diag.message_primary or str(error)).strip()) from error
-    return found
 
 
 def main() -> int:

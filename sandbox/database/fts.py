@@ -198,7 +198,7 @@ class Fts:
         if self.catalog is None:
             self.catalog = backend_connection(self.datadir, "postgres")
             with self.catalog.cursor() as cursor:
-                cursor.execute("set application_name = 'fts'; set synchronous_commit = local")
+                cursor.execute("set application_name = 'sandbox fts'")
         return self.catalog
 
     def _forget_catalog(self) -> None:

@@ -25,12 +25,12 @@ _UTILITY_ONLY = "System was started in master-only utility mode - only utility m
 
 @dataclass(frozen=True)
 class Backend:
-    """Where the server is, and how to ask it what gp_dist_random('name') means in a database."""
+    """Where the server is, and how to ask it: database, question, name (see `statements.Ask`)."""
 
     socket: Path
     port: int
     mode: str
-    dist_random: Callable[[str, str], Awaitable[str]]
+    ask: Callable[[str, str, str], Awaitable[str]]
 
 
 class ClientSide(asyncio.Protocol):
@@ -130,13 +130,31 @@ class ClientSide(asyncio.Protocol):
             return False
         kind, body = bytes(self.buffer[:1]), bytes(self.buffer[5:length])
         del self.buffer[:length]
-        if b"gp_dist_random" in body.lower():
-            self._wait_for(self._send_with_lookup(kind, body))
+        questions = self._questions(body)
+        if questions:
+            self._wait_for(self._send_with_answers(kind, body, questions))
         else:
             self._send(kind, body, {})
         return True
 
-    def _send(self, kind: bytes, body: bytes, names: dict[str, str]) -> None:
+    def _questions(self, body: bytes) -> list[tuple[str, str]]:
+        """What must be asked before the statement can be rewritten."""
+        lowered = body.lower()
+        if b"gp_dist_random" not in lowered and b"only" not in lowered:
+            return []
+        found: list[tuple[str, str]] = []
+
+        def note(question: str, name: str) -> str:
+            found.append((question, name))
+            return name
+
+        try:
+            rewrite(body.decode("utf-8", "surrogateescape").replace("\0", " "), note)
+        except (RefusedStatement, BadClause):
+            return []  # will be said when it is sent
+        return list(dict.fromkeys(found))
+
+    def _send(self, kind: bytes, body: bytes, answers: dict[tuple[str, str], str]) -> None:
         """Pass on a Query or Parse message, rewritten."""
         server = self.server
         assert server is not None  # called while running only
@@ -147,7 +165,7 @@ class ClientSide(asyncio.Protocol):
         text, _, rest = text.partition(b"\0")
         sql = text.decode("utf-8", "surrogateescape")
         try:
-            fresh = rewrite(sql, lambda name: names.get(name, name))
+            fresh = rewrite(sql, lambda question, name: answers.get((question, name), name))
         except (RefusedStatement, BadClause) as refusal:
             fresh = raising(str(refusal))
         if fresh is not sql:
@@ -156,18 +174,15 @@ class ClientSide(asyncio.Protocol):
             server.attend()
         server.transport.write(wire.message(kind, head + text + b"\0" + rest))
 
-    async def _send_with_lookup(self, kind: bytes, body: bytes) -> None:
-        """As `_send`, after asking what gp_dist_random reads."""
-        names: list[str] = []
-        text = body.decode("utf-8", "surrogateescape")
-        rewrite(text.replace("\0", " "), lambda name: names.append(name) or name)  # type: ignore[func-returns-value]
+    async def _send_with_answers(self, kind: bytes, body: bytes, questions: list[tuple[str, str]]) -> None:
+        """As `_send`, after asking."""
         try:
-            found = {name: await self.backend.dist_random(self.database, name) for name in dict.fromkeys(names)}
+            answers = {(question, name): await self.backend.ask(self.database, question, name) for question, name in questions}
         except LookupError as error:
             statement = raising(str(error.args[0]), "undefined_table").encode()
             body = (body[: body.index(b"\0") + 1] if kind == b"P" else b"") + statement + b"\0" + (b"\0\0" if kind == b"P" else b"")
-            found = {}
-        self._send(kind, body, found)
+            answers = {}
+        self._send(kind, body, answers)
 
     async def _connect(self, parameters: dict[str, str]) -> None:
         utility = "role=utility" in parameters.get("options", "")

@@ -18,6 +18,9 @@ from .lexer import Token, closing_bracket, statements, unquote
 
 NOT_PART = "is not part of the sandbox"
 
+Ask = Callable[[str, str], str]
+"""Question and name to the text to read in its place: ``dist_random`` for ``gp_dist_random('name')``, ``only`` for ``ONLY name``."""
+
 
 class RefusedStatement(Exception):
     """The statement needs something that cannot be imitated. The message is the server's answer to it."""
@@ -33,13 +36,13 @@ class Edit:
 
 
 _TRIGGERS = ("expand", "distributed", "gp_", "partition", "reorganize", "external", "optimizer", "statement_mem", "server_version",
-             "appendonly", "appendoptimized", "refresh", "materialized")  # fmt: skip
+             "appendonly", "appendoptimized", "refresh", "materialized", "only")  # fmt: skip
 
 
-def rewrite(sql: str, dist_random: Callable[[str], str] | None = None) -> str:
+def rewrite(sql: str, ask: Ask | None = None) -> str:
     """The text to send to PostgreSQL in the place of `sql`.
 
-    :param dist_random: what to read for ``gp_dist_random('name')``; without it the name itself
+    :param ask: what only the catalog knows, see `Ask`; without it a name stands for itself
     :raises RefusedStatement: the statement cannot be imitated
     """
     lowered = sql.lower()
@@ -47,13 +50,13 @@ def rewrite(sql: str, dist_random: Callable[[str], str] | None = None) -> str:
         return sql
     edits: list[Edit] = []
     for items in statements(sql):
-        edits += _edits_of(items, sql, dist_random)
+        edits += _edits_of(items, sql, ask)
     for edit in sorted(edits, key=lambda e: e.start, reverse=True):
         sql = sql[: edit.start] + edit.text + sql[edit.end :]
     return sql
 
 
-def _edits_of(items: list[Token], sql: str, dist_random: Callable[[str], str] | None) -> list[Edit]:
+def _edits_of(items: list[Token], sql: str, ask: Ask | None) -> list[Edit]:
     first, second = items[0].lower, items[1].lower if len(items) > 1 else ""
     if first == "alter" and second in ("table", "external", "materialized", "foreign"):
         return _alter(items, sql)
@@ -66,7 +69,7 @@ def _edits_of(items: list[Token], sql: str, dist_random: Callable[[str], str] | 
         return [Edit(items[1].start, items[1 + web].end, "FOREIGN")]
     if first in ("set", "show", "reset"):
         return _setting(items)
-    return _columns(items, sql, dist_random)
+    return _columns(items, sql, ask)
 
 
 def mark(**what: Any) -> str:
@@ -247,10 +250,7 @@ def is_greenplum_setting(name: str) -> bool:
     return name.startswith(("gp_", "optimizer", "gpcc.")) or name in ("statement_mem", "max_statement_mem", "allow_segment_dml", "rowsecurity")
 
 
-_OWNERS = frozenset({"pg_locks", "gp_stat_replication", "gp_id", "gp_dist_random"})
-
-
-def _columns(items: list[Token], sql: str, dist_random: Callable[[str], str] | None) -> list[Edit]:
+def _columns(items: list[Token], sql: str, ask: Ask | None) -> list[Edit]:
     """gp_segment_id as a function of tableoid, gp_dist_random('t') as a table."""
     edits: list[Edit] = []
     words = {token.lower for token in items}
@@ -266,9 +266,15 @@ def _columns(items: list[Token], sql: str, dist_random: Callable[[str], str] | N
                 edits.append(Edit(items[start].start, token.end, f"gp_segment_id({qualifier}tableoid)"))
             else:
                 edits.append(Edit(token.start, token.end, "gp_segment_id(tableoid)"))
+        elif token.lower == "gp_execution_segment" and following == "(" and "from" in words and index + 2 < len(items):
+            edits.append(Edit(token.start, items[index + 2].end, "gp_segment_id(tableoid)"))
         elif token.lower == "gp_dist_random" and following == "(" and index + 3 < len(items) and items[index + 2].kind == "string":
             name = items[index + 2].text[1:-1].replace("''", "'")
-            edits.append(Edit(token.start, items[index + 3].end, (dist_random(name) if dist_random else name)))
+            edits.append(Edit(token.start, items[index + 3].end, ask("dist_random", name) if ask else name))
+        elif token.lower == "only" and index + 1 < len(items) and items[index - 1].lower in ("from", "join", "update", "truncate", "table"):
+            if items[index + 1].is_name:
+                name, after = _name(items, index + 1, sql)
+                edits.append(Edit(token.start, items[after - 1].end, ask("only", name) if ask else name))
     return edits
 
 

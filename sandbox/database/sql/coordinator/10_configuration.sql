@@ -42,13 +42,15 @@ create view pg_catalog.gp_configuration_history as
     cross join lateral pg_catalog.json_to_record(s.label::json) as row_of("time" timestamptz, dbid int2, "desc" text)
     where s.provider = 'gp_configuration_history';
 
+grant select on pg_catalog.gp_segment_configuration, pg_catalog.gp_configuration_history to public;
+
 create function pg_sandbox.note(of_dbid int, description text) returns void language sql as $$
     insert into pg_catalog.pg_shseclabel (objoid, classoid, provider, label)
     select (random() * 2147483647)::int::oid, (random() * 2147483647)::int::oid, 'gp_configuration_history',
            json_build_object('time', clock_timestamp(), 'dbid', of_dbid, 'desc', description)::text
 $$;
 
-create function pg_sandbox.segment_count() returns int language sql stable as $$
+create function pg_sandbox.segment_count() returns int language sql stable security definer as $$
     select count(*)::int from pg_catalog.gp_segment_configuration where content >= 0 and preferred_role = 'p'
 $$;
 
@@ -111,7 +113,7 @@ begin
         values (1, 1, 'gp_expand_version', json_build_object('version', before + 1, 'since', clock_timestamp())::text);
 end $$;
 
-create function pg_sandbox.expand_version() returns int language sql stable as $$
+create function pg_sandbox.expand_version() returns int language sql stable security definer as $$
     select coalesce(max((label::json ->> 'version')::int), 0) from pg_catalog.pg_shseclabel where provider = 'gp_expand_version'
 $$;
 

@@ -210,13 +210,16 @@ create function pg_sandbox.size_of(rel oid, measure text) returns bigint languag
 set search_path = pg_catalog, pg_sandbox as $$
 -- Bytes of a distributed table on all its segments; measure: main, with_toast, indexes. Null for a table which is not distributed.
 declare
-    place record;
-    one bigint;
+    question text;
     total bigint;
 begin
-    for place in select * from partitions_of(rel) loop
-        execute format('select %I from pg_aoseg.%I where relname = %L', measure, 'sizes_' || place.content, place.physical) into one;
-        total := coalesce(total, 0) + coalesce(one, 0);
-    end loop;
-    return total;
+    if not exists (select from tables where relid = rel and kind in ('hash', 'root')) then
+        return null;
+    end if;
+    select string_agg(format('select %I as bytes from pg_aoseg.%I where relname = %L', measure, 'sizes_' || p.content, p.physical), ' union all ')
+    into question from partitions_of(rel) p;
+    if question is not null then
+        execute 'select sum(bytes) from (' || question || ') parts' into total;  -- all segments at the same time
+    end if;
+    return coalesce(total, 0);
 end $$;

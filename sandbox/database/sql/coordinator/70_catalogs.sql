@@ -44,7 +44,8 @@ create view pg_catalog.pg_stat_activity as
            regexp_replace(a.query, 'SET WITHOUT OIDS /\*sandbox:[A-Za-z0-9+/=]+\*/', 'EXPAND TABLE') as query,
            case when a.wait_event_type = 'Lock' then 'lock' end as waiting_reason, 0::oid as rsgid, 'unknown'::text as rsgname,
            null::interval as rsgqueueduration
-    from pg_catalog.pg_stat_activity_real a where a.backend_type = 'client backend' and a.datid is not null;
+    from pg_catalog.pg_stat_activity_real a where a.backend_type = 'client backend' and a.datid is not null
+        and a.application_name not like 'sandbox%';  -- fts and the like
 grant select on pg_catalog.pg_stat_activity to public;
 
 alter view pg_catalog.pg_locks rename to pg_locks_real;
@@ -80,18 +81,23 @@ begin
     return -1;
 end $$;
 
-create function pg_sandbox.dist_random(named text) returns text language plpgsql stable as $$
--- What to read for gp_dist_random('named'): the table, or the copies of a replicated one, or a view for gp_id.
+create function pg_sandbox.read_instead(question text, named text) returns text language plpgsql stable as $$
+-- The proxy asks. dist_random: what to read for gp_dist_random('named'): the table, the copies of a replicated one, a view for gp_id.
+-- only: what to read for ONLY named: the parent of foreign partitions has no rows of its own, so only a root of partitions keeps the word.
 declare
     rel oid := to_regclass(named);
+    of_kind text := (select kind from pg_sandbox.tables where relid = rel);
 begin
+    if question = 'only' then
+        return case when of_kind = 'hash' then named else 'ONLY ' || named end;
+    end if;
     if named in ('gp_id', 'pg_catalog.gp_id') then
         return 'pg_catalog.gp_id_on_segments';
     end if;
     if rel is null then
         raise exception 'relation "%" does not exist', named using errcode = 'undefined_table';
     end if;
-    if to_regclass(format('pg_aoseg.%I', 'copies_' || rel)) is not null then
+    if of_kind = 'replicated' then
         return format('pg_aoseg.%I', 'copies_' || rel);
     end if;
     return pg_sandbox.name_of(rel);
