@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -23,6 +24,8 @@ from greenplum_expansion.operators.run import final_errors, record_step, started
 from greenplum_expansion.planning.decisions import Presence, RollbackAction, decide_roll_back
 from greenplum_expansion.planning.plan import Plan, differences
 from greenplum_expansion.request import ExpansionRequest, RollbackRequest, parse_request
+
+_WAIT_FOR_GPEXPAND = 120.0  # seconds
 
 
 class RollbackRun:
@@ -61,6 +64,19 @@ def rollback_run(context: Mapping[str, Any]) -> Iterator[RollbackRun]:
             yield run
         finally:
             run.hook.close()
+
+
+def wait_while_preparing(hook: GreenplumHook, seconds: float) -> ExpansionState:
+    """The state as soon as no preparation runs any more, or after `seconds`.
+
+    Marking add_segments failed sends gpexpand SIGINT, and triggers the rollback in the same moment.
+    """
+    deadline = time.monotonic() + seconds
+    while True:
+        state = read_expansion_state(hook)
+        if state.phase is not Phase.PREPARING or time.monotonic() > deadline:
+            return state
+        time.sleep(2)
 
 
 class TriggerRollbackOperator(TriggerDagRunOperator):
@@ -113,7 +129,7 @@ class ProbeExpansionOperator(BaseOperator):
     def execute(self, context: Mapping[str, Any]) -> dict[str, str]:
         started = started_now()
         with rollback_run(context) as run:
-            state = read_expansion_state(run.hook)
+            state = wait_while_preparing(run.hook, _WAIT_FOR_GPEXPAND)
             self.log.info("The cluster is in state '%s': %s", state.phase, state.because)
             action, because = decide_roll_back(run.subject, state)
         self.log.info("%s: %s", action, because)
@@ -140,7 +156,7 @@ class RollBackOperator(BaseOperator):
     def execute(self, context: Mapping[str, Any]) -> str:
         started = started_now()
         with rollback_run(context) as run:
-            state = read_expansion_state(run.hook)
+            state = wait_while_preparing(run.hook, _WAIT_FOR_GPEXPAND)
             action, because = decide_roll_back(run.subject, state)
             self.log.info("%s: %s", action, because)
             directory = run.find_expansion()
