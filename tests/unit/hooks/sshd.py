@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import getpass
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -102,16 +104,25 @@ class Sshd:
             file.write(Path(f"{other.client_key}.pub").read_text())
 
     def sessions(self) -> list[int]:
-        """Processes of this server that serve a connection."""
-        if self.process is None:
-            return []
-        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
-        return [int(pid) for pid in children]
+        """Processes of this server that serve a connection: a monitor and, unless root logs in, its child."""
+        found: list[int] = []
+        todo = [self.process.pid] if self.process else []
+        while todo:
+            pid = todo.pop()
+            try:
+                children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+                servers = [int(c) for c in children if Path(f"/proc/{c}/comm").read_text().startswith("sshd")]
+            except (FileNotFoundError, ProcessLookupError):  # ended meanwhile
+                continue
+            found += servers
+            todo += servers
+        return found
 
     def cut(self) -> None:
         """End all connections the hard way; the server goes on listening."""
         for pid in self.sessions():
-            os.kill(pid, 9)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
     def stop(self) -> None:
         """End the server and its connections."""

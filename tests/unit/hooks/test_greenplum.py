@@ -176,9 +176,9 @@ def test_the_button_tells_a_half_filled_form(make_hook: MakeHook) -> None:
 
 def test_airflow_finds_the_hook_by_the_connection_type_and_tests_it(sshd: Sshd) -> None:
     from airflow.models.connection import Connection
-    from airflow.providers_manager import ProvidersManager
+    from airflow.sdk.providers_manager_runtime import ProvidersManagerTaskRuntime
 
-    info = ProvidersManager().hooks.get("greenplum")
+    info = ProvidersManagerTaskRuntime().hooks.get("greenplum")
     if info is None:
         pytest.skip("the provider's entry point is not installed here")
     assert info.hook_class_name == "greenplum_expansion.hooks.greenplum.GreenplumHook"
