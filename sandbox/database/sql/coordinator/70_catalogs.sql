@@ -1,9 +1,11 @@
 -- 70_catalogs.sql: system catalogs and functions under Greenplum 6's names, with its columns
+-- Functions are renamed, too: the server calls its own ones by OID and would not notice a new definition.
 -- Catalogs that PostgreSQL has under the same name but differently are renamed (…_real; the server itself goes by OID) and
 -- replaced by views. What the views hide: the foreign partitions of pg_aoseg, relkind 'p'.
 set allow_system_table_mods = on;
 
-create or replace function pg_catalog.version() returns text language sql stable as $$
+alter function pg_catalog.version() rename to version_real;
+create function pg_catalog.version() returns text language sql stable as $$
     select 'PostgreSQL 9.4.26 (Greenplum Database 6.24.3 build commit:25d3498a400ca5230e81abb94861f23389315213) on x86_64-unknown-linux-gnu, '
            'compiled by gcc (Debian 12.2.0-14+deb12u1) 12.2.0, 64-bit compiled on Nov 20 2026 07:01:55'
 $$;
@@ -111,6 +113,7 @@ create view pg_catalog.gp_id_on_segments as
     from pg_catalog.gp_segment_configuration c where c.content >= 0 and c.role = 'p';
 grant select on pg_catalog.gp_id_on_segments to public;
 
-create or replace function pg_catalog.pg_relation_size(rel regclass) returns bigint language sql volatile strict as $$
+alter function pg_catalog.pg_relation_size(regclass) rename to pg_relation_size_real;
+create function pg_catalog.pg_relation_size(rel regclass) returns bigint language sql volatile strict as $$
     select coalesce(pg_sandbox.size_of(rel, 'main'), pg_catalog.pg_relation_size(rel, 'main'))
 $$;

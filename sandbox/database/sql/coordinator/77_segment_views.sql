@@ -35,15 +35,16 @@ end $$;
 create view pg_catalog.gp_stat_replication as select * from pg_sandbox.replication();
 grant select on pg_catalog.gp_stat_replication to public;
 
-create function pg_sandbox.local_table_size(regclass) returns bigint language internal strict volatile as 'pg_table_size';
-create function pg_sandbox.local_indexes_size(regclass) returns bigint language internal strict volatile as 'pg_indexes_size';
-create or replace function pg_catalog.pg_table_size(rel regclass) returns bigint language sql volatile strict as $$
-    select coalesce(pg_sandbox.size_of(rel, 'with_toast'), pg_sandbox.local_table_size(rel))
+alter function pg_catalog.pg_table_size(regclass) rename to pg_table_size_real;
+create function pg_catalog.pg_table_size(rel regclass) returns bigint language sql volatile strict as $$
+    select coalesce(pg_sandbox.size_of(rel, 'with_toast'), pg_catalog.pg_table_size_real(rel))
 $$;
-create or replace function pg_catalog.pg_indexes_size(rel regclass) returns bigint language sql volatile strict as $$
-    select coalesce(pg_sandbox.size_of(rel, 'indexes'), pg_sandbox.local_indexes_size(rel))
+alter function pg_catalog.pg_indexes_size(regclass) rename to pg_indexes_size_real;
+create function pg_catalog.pg_indexes_size(rel regclass) returns bigint language sql volatile strict as $$
+    select coalesce(pg_sandbox.size_of(rel, 'indexes'), pg_catalog.pg_indexes_size_real(rel))
 $$;
-create or replace function pg_catalog.pg_total_relation_size(rel regclass) returns bigint language sql volatile strict as $$
+alter function pg_catalog.pg_total_relation_size(regclass) rename to pg_total_relation_size_real;
+create function pg_catalog.pg_total_relation_size(rel regclass) returns bigint language sql volatile strict as $$
     select pg_catalog.pg_table_size(rel) + pg_catalog.pg_indexes_size(rel)
 $$;
 
@@ -52,7 +53,7 @@ set search_path = pg_catalog, pg_sandbox as $$
 -- On the coordinator and all acting primaries.
 declare
     segment record;
-    total bigint := local_database_size((select oid from pg_database where datname = database));
+    total bigint := pg_database_size_real(database);
 begin
     for segment in select address, port from gp_segment_configuration where role = 'p' and content >= 0 loop
         total := total + coalesce((select size from dblink(
@@ -62,11 +63,12 @@ begin
     return total;
 end $$;
 
-create function pg_sandbox.local_database_size(oid) returns bigint language internal strict volatile as 'pg_database_size_oid';
-create or replace function pg_catalog.pg_database_size(database oid) returns bigint language sql volatile strict as $$
+alter function pg_catalog.pg_database_size(oid) rename to pg_database_size_real;
+alter function pg_catalog.pg_database_size(name) rename to pg_database_size_real;
+create function pg_catalog.pg_database_size(database oid) returns bigint language sql volatile strict as $$
     select pg_sandbox.database_size((select datname from pg_catalog.pg_database where oid = database))
 $$;
-create or replace function pg_catalog.pg_database_size(database name) returns bigint language sql volatile strict as $$
+create function pg_catalog.pg_database_size(database name) returns bigint language sql volatile strict as $$
     select pg_sandbox.database_size(database)
 $$;
 
