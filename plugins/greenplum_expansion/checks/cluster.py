@@ -12,54 +12,30 @@ from greenplum_expansion.cluster.topology import Topology
 
 @dataclass(frozen=True)
 class ServerFacts:
-    """What the SQL connection and the coordinator's files say.
+    """What the coordinator says of itself; that it is one, and that gpexpand is there, the hook has seen to.
 
     :param version_text: result of ``SELECT version()``
-    :param user: role of the SQL connection
-    :param is_superuser: of that role
     :param max_connections: of the coordinator
-    :param gpexpand_path: absolute path if gpexpand is there and executable, else None
-    :param gphome: where Greenplum is installed
     """
 
     version_text: str
-    user: str
-    is_superuser: bool
     max_connections: int
-    gpexpand_path: str | None
-    gphome: str
 
 
 def check_server(facts: ServerFacts, parallel_moves: int) -> list[Finding]:
-    """Version and flavor, rights, gpexpand's presence, room for the wished number of sessions."""
+    """A supported member of the family, with room for the wished number of sessions."""
     version = parse_version(facts.version_text)
     if version is None:
         return [
             Finding.error(
-                "SQL connection",
-                f"the server is not Greenplum: {facts.version_text.split(',')[0]}",
+                "version",
+                f"the server is of no version known here: {facts.version_text.split(',')[0]}",
                 "let the connection point to the coordinator of a Greenplum cluster",
             )
         ]
     findings = [Finding.note("version", str(version))]
     if not version.flavor.is_supported:
         findings.append(Finding.error(str(version), "it is not supported", version.flavor.refusal))
-    if not facts.is_superuser:
-        findings.append(
-            Finding.error(
-                f"role {facts.user}",
-                "it is not a superuser, so it can neither read nor move all tables",
-                "use the role that owns the cluster, usually gpadmin, in the connection",
-            )
-        )
-    if facts.gpexpand_path is None:
-        findings.append(
-            Finding.error(
-                "gpexpand",
-                f"it is not in {facts.gphome}/bin on the coordinator, or cannot be executed",
-                "correct GPHOME in the connection, or install the utilities",
-            )
-        )
     # gpexpand's own rule: two connections a worker and one more (6.24.3, validate_max_connections).
     needed = 2 * parallel_moves + 1
     if facts.max_connections < needed:

@@ -27,19 +27,13 @@ def read_topology(hook: GreenplumHook) -> Topology:
 
 
 def read_server(hook: GreenplumHook) -> ServerFacts:
-    """What answers, and whether gpexpand is there. :raises RemoteError: SQL, SSH or the installation is missing."""
-    row = hook.query("server")[0]
-    environment = hook.environment()
-    path = posixpath.join(environment.gphome, "bin", "gpexpand")
-    found = hook.coordinator().run(["test", "-x", path], check=False).ok
-    return ServerFacts(
-        version_text=row["version"],
-        user=row["user_name"],
-        is_superuser=row["is_superuser"],
-        max_connections=row["max_connections"],
-        gpexpand_path=path if found else None,
-        gphome=environment.gphome,
-    )
+    """What the coordinator says of itself.
+
+    :raises RemoteError: no SQL, no SSH, no gpexpand, not Greenplum, not a superuser: the hook's environment needs all
+    """
+    hook.environment()
+    row = hook.query("server_identity")[0]
+    return ServerFacts(version_text=row["version"], max_connections=row["max_connections"])
 
 
 def read_expansion_state(hook: GreenplumHook) -> ExpansionState:

@@ -70,7 +70,7 @@ class MakePlanOperator(BaseOperator):
 
     def _make(self, run: ExpansionRun, findings: Sequence[Finding]) -> Plan:
         topology = read_topology(run.hook)
-        server = run.hook.query("server")[0]
+        server = run.hook.query("server_identity")[0]
         tables = read_tables(run.hook)
         sizes = {row["dbname"]: int(row["size_bytes"]) for row in run.hook.query("database_sizes")}
         return Plan(

@@ -8,14 +8,7 @@ from greenplum_expansion.cluster.state import ExpansionState, Phase
 from greenplum_expansion.cluster.topology import Topology
 from tests.unit.clusters import cluster, recorded
 
-GOOD = ServerFacts(
-    "PostgreSQL 9.4.26 (Greenplum Database 6.24.3 build commit:x)",
-    "gpadmin",
-    True,
-    100,
-    "/opt/gp/bin/gpexpand",
-    "/opt/gp",
-)
+GOOD = ServerFacts("PostgreSQL 9.4.26 (Greenplum Database 6.24.3 build commit:x)", 100)
 
 
 def texts(findings: list[Finding]) -> str:
@@ -30,16 +23,14 @@ def test_a_good_server_is_only_noted():
     assert [str(f) for f in check_server(GOOD, 4)] == ["NOTE version: Greenplum 6 (6.24.3)."]
 
 
-def test_plain_postgresql_is_refused_in_one_finding():
-    findings = check_server(replace(GOOD, version_text="PostgreSQL 15.18 on x86_64, compiled", is_superuser=False), 4)
+def test_a_server_of_no_known_version_is_refused_in_one_finding():
+    findings = check_server(replace(GOOD, version_text="PostgreSQL 15.18 on x86_64, compiled", max_connections=1), 4)
     assert len(findings) == 1
-    assert "the server is not Greenplum: PostgreSQL 15.18 on x86_64" in str(findings[0])
+    assert "the server is of no version known here: PostgreSQL 15.18 on x86_64" in str(findings[0])
 
 
-def test_each_missing_quality_of_the_server_is_told():
-    text = texts(check_server(replace(GOOD, is_superuser=False, gpexpand_path=None, max_connections=8), 4))
-    assert "role gpadmin: it is not a superuser" in text
-    assert "it is not in /opt/gp/bin on the coordinator" in text
+def test_too_few_connections_are_told_with_what_would_fit():
+    text = texts(check_server(replace(GOOD, max_connections=8), 4))
     assert "it is 8; moving 4 tables at a time needs 9. Remedy: move at most 3 tables" in text
 
 

@@ -40,8 +40,6 @@ def _outcome(decide, phase, *facts) -> str:
     ("phase", "job", "presence", "expected"),
     [
         (Phase.IDLE, False, Presence.NONE, Action.RUN),
-        # Rolled back after a failure: the old job is over, a new one may run.
-        (Phase.IDLE, False, Presence.NONE, Action.RUN),
         # Cleared after the whole expansion is over.
         (Phase.IDLE, False, Presence.ALL, Action.DONE),
         (Phase.PREPARING, True, Presence.NONE, Action.FOLLOW),
