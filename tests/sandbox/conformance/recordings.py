@@ -81,6 +81,8 @@ def _without_stderr(body: str, stderr: str) -> str:
     on_stderr = {line for line in stderr.split("\n") if line}
     kept = [line for line in body.split("\n") if line not in on_stderr]
     fragments = tuple(on_stderr)
+    while kept and not kept[-1]:
+        kept.pop()
     if kept and any(len(kept[-1]) > 8 and line.endswith(kept[-1]) for line in fragments):
         kept.pop()
     # The first line that stuck out lost its beginning; whole lines of stderr followed it and are gone already.

@@ -1,0 +1,291 @@
+"""What is replayed, in an order in which one state serves many recordings; a reset lies between scenarios.
+
+Recordings that are not here, and why, are in `LEFT_OUT`.
+"""
+
+from __future__ import annotations
+
+from .compare import counts_left_out, everything, moved_part, tables_in_any_order
+from .practice import Practice
+from .recordings import load
+from .selections import (
+    catalog_rows, described, expansion_tables, failover_rows, figures_left_out, login_errors, progress_words, records,
+    shared_policies, state_and_columns, without_tables,
+)  # fmt: skip
+from .steps import DATA, Interrupt, Prepare, Replay, Scenario, Step
+
+NEW = ("sdw3", "sdw4")
+STRANGERS = {"sdw5": "sdw3", "sdw6": "sdw4", "hosts56": "new_hosts", "expand_56": "expand_4seg"}
+"""The recorded cluster had a third pair of hosts, strangers when the first pair was known already."""
+SECOND_EXPANSION = {
+    **STRANGERS, "gpseg8": "gpseg4", "gpseg9": "gpseg5", "gpseg10": "gpseg6", "gpseg11": "gpseg7",
+    ":19:8:": ":11:4:", ":20:9:": ":12:5:", ":21:10:": ":13:6:", ":22:11:": ":14:7:", "-b 16": "-b 8",
+}  # fmt: skip
+"""... and was expanded a second time, from eight segments, where the practice cluster is expanded from four."""
+
+BAD_INPUTS = (
+    "6fields", "colon", "content_exists", "content_gap", "dbid_exists", "dup_datadir", "dup_dbid", "dup_port", "empty",
+    "no_mirror", "only_primaries", "port", "role", "same_host",
+)  # fmt: skip
+
+
+def _file_of(recording: str) -> str:
+    """The file that a recording prints before it uses it."""
+    lines = load(recording).stdout.split("\n")
+    rows = [line for line in lines[:10] if line.startswith(("sdw", "#"))]
+    return "\n".join(rows) + ("\n" if rows else "")
+
+
+def _write(path: str, text: str) -> str:
+    return f"cat > {path} <<'END'\n{text}END"
+
+
+def _files(_: Practice | None = None) -> str:
+    commands = [
+        "mkdir -p conf",
+        _write("conf/hosts_all", "mdw\nsmdw\nsdw1\nsdw2\n"),
+        _write("conf/new_hosts", "sdw3\nsdw4\n"),
+        _write("conf/hosts_seg", "sdw1\nsdw2\n"),
+        _write("conf/expand_4seg", _file_of("30_gpexpand_i_plain")),
+        _write("conf/odd_dbid_gap", _file_of("23_gpexpand_i_odd_dbid_gap")),
+        _write("conf/bad_trail", _file_of("23x_gpexpand_i_trailing_space_after_role_ACCEPTED")),
+        *(_write(f"conf/bad_{name}", _file_of(f"23_gpexpand_i_bad_{name}")) for name in (*BAD_INPUTS, "space", "unreach")),
+        _write("conf/gpx.sql", GPX),
+        _write("conf/cat.sql", CAT),
+    ]
+    return "\n".join(commands)
+
+
+GPX = r"""\echo -- gpexpand.status
+select * from gpexpand.status order by updated;
+\echo -- gpexpand.status_detail
+select * from gpexpand.status_detail order by fq_name;
+\echo -- by status
+select status, count(*), sum(source_bytes) from gpexpand.status_detail group by 1 order by 1;
+\echo -- gpexpand.expansion_progress
+select * from gpexpand.expansion_progress order by 1;
+"""
+CAT = r"""\echo -- gp_segment_configuration
+select * from gp_segment_configuration order by content, dbid;
+\echo -- gp_distribution_policy joined with names (user schemas)
+select p.localoid, n.nspname, c.relname, c.relkind, c.relstorage, p.policytype, p.numsegments, p.distkey, p.distclass,
+ pg_get_table_distributedby(c.oid) distby from gp_distribution_policy p join pg_class c on c.oid = p.localoid
+ join pg_namespace n on n.oid = c.relnamespace where n.nspname not in ('pg_catalog') order by 2, 3;
+"""
+"""The files conf/gpx.sql and conf/cat.sql were not recorded; these statements give what their output shows."""
+
+FILES = Prepare("files that the recorded commands name", _files())
+ROOM = tuple(Prepare("the new hosts had these directories when recorded", "mkdir -p /data/primary /data/mirror", h) for h in NEW)
+
+
+def _trust(practice: Practice, hosts: tuple[str, ...] = NEW) -> None:
+    key = practice.run("cat ~/.ssh/id_rsa.pub").stdout.strip()
+    for host in hosts:
+        practice.run(f"echo '{key}' >> ~/.ssh/authorized_keys", host)
+
+
+TRUST = Prepare("the new hosts let gpadmin@mdw in", act=_trust)
+KNOWN = Prepare("the new hosts' keys are known", "ssh-keyscan sdw3 sdw4 2>/dev/null >> ~/.ssh/known_hosts")
+NO_ORPHANS = tuple(
+    Prepare(
+        "servers that a rollback leaves running end by themselves after a minute",
+        "pkill -x postgres; while pgrep -x postgres >/dev/null; do sleep 0.1; done; rm -f /tmp/.s.PGSQL.*",
+        host,
+    )
+    for host in NEW
+)
+SYNCED = Prepare(
+    "all segments in sync",
+    'until [ "$(psql -d postgres -Atc "select count(*) from gp_segment_configuration where content >= 0 and'
+    ' (mode <> \'s\' or status <> \'u\')")" = 0 ]; do sleep 0.2; done',
+)
+
+
+def _strangers() -> tuple[Step, ...]:
+    """New hosts that do not know the cluster yet."""
+    return (
+        FILES,
+        Replay("20_gpexpand_interview_tty", "gpexpand -f conf/new_hosts", "the command was typed", answers="y\ngrouped\n0\n", tty=True),
+        Replay("74_gpssh_exkeys_no_trust", translate=STRANGERS),
+        KNOWN,
+        Prepare("sdw4 lets gpadmin in, sdw3 does not", act=lambda practice: _trust(practice, ("sdw4",))),
+        Replay("74b_gpssh_no_trust", translate=STRANGERS),
+        Replay("74c_gpcheckperf_no_trust", translate=STRANGERS),
+        Replay("74e_gpexpand_i_no_trust", translate=STRANGERS),
+        Replay("74f_gpexpand_r_after_no_trust", translate=STRANGERS),
+        Prepare("sdw3, too", act=lambda practice: _trust(practice, ("sdw3",))),
+        *ROOM,
+    )
+
+
+def _idle() -> tuple[Step, ...]:
+    """Nothing is being expanded: reports, interviews, bad options, bad input files."""
+    return (
+        Replay("00_gpssh-exkeys_initial"),
+        *(Replay(f"04_gpstate_{o}", f"gpstate {'' if o == 'plain' else '-' + o}") for o in "Q b c e f i m p plain q s x".split()),
+        Replay("05_catalog_before", select=shared_policies, stderr=False, because="its last statement was a mistake"),
+        Replay("07_gp_stat_replication", select=records),
+        Replay("11_gpssh-exkeys_ex"),
+        Replay("12_gpssh_date"),
+        Replay("12b_gpssh_nonverbose"),
+        Replay("12c_gpssh_fail_host", select=login_errors, stderr=False, because="a traceback through pexpect"),
+        Replay("12d_gpssh_cmd_fail"),
+        Replay("13_gpcheckperf_ds", select=figures_left_out),
+        Replay("13b_gpcheckperf_ds_v", "gpcheckperf -f conf/new_hosts -d /data/primary -d /data/mirror -r d -S 64MB -D",
+               "without -v, whose lines name commands inside the real utility", select=figures_left_out),
+        Replay("14_gpcheckperf_N", "gpcheckperf -f conf/new_hosts -d /tmp -r N --duration 1s", "a shorter measurement",
+               select=figures_left_out),
+        Replay("14c_gpcheckperf_M", "gpcheckperf -f conf/hosts_seg -f conf/new_hosts -d /tmp -r M --duration 1s",
+               "a shorter measurement", select=figures_left_out),
+        *(Replay(name) for name in (
+            "20b_interview_stdin_pipe", "20c_interview_defaults", "20d_interview_no", "20e_interview_stdin_null",
+            "20f_interview_one_host", "20g_interview_two_more_segs", "20h_interview_spread",
+            "20i_interview_no_hosts_existing", "20j_interview_existing_host", "20k_interview_unknown_host",
+            "22_gpexpand_r_nothing", "22b_gpexpand_c_nothing", "22c_gpexpand_d_nothing", "22d_gpexpand_help",
+            "22e_gpexpand_bad_opts",
+        )),
+        *(Replay(f"23_gpexpand_i_bad_{name}") for name in BAD_INPUTS),
+        Replay("23_gpexpand_i_missing_file"),
+        Replay("23_gpexpand_i_odd_dbid_gap"),
+        Replay("50_gpcheckcat_before"),
+        Replay("90_gpconfig", "gpconfig -s max_connections; gpconfig -s shared_buffers; gpconfig -s gp_max_slices",
+               "the list of settings is PostgreSQL's", select=figures_left_out),
+    )  # fmt: skip
+
+
+ROLLED_BACK = Prepare("rolled back", "gpexpand -r >/dev/null")
+
+
+def _failing() -> tuple[Step, ...]:
+    """Preparations that fail before the point of no return, and their rollback."""
+    building = Interrupt("INT", "ssh -q sdw3 test -s /data/primary/gpseg5/PG_VERSION -a -s /data/primary/gpseg4/PG_VERSION")
+    return (
+        Replay("23_gpexpand_i_bad_unreach"), ROLLED_BACK,
+        Replay("23_gpexpand_i_bad_space"), ROLLED_BACK, *NO_ORPHANS,
+        Replay("71z_gpexpand_i_SIGINT_before_start_nothing_left",
+               interrupt=Interrupt("INT", "grep -qs 'Querying gpexpand' <(tail -n 3 gpAdminLogs/gpexpand_*.log)")),
+        Prepare("as recorded", "chmod 555 /data/primary", "sdw4"),
+        Replay("60_gpexpand_i_datadir_not_writable"),
+        Replay("60b_gpexpand_r"),
+        Prepare("no longer", "chmod 755 /data/primary", "sdw4"),
+        Replay("60c_state_after_r", select=everything),
+        Prepare("as recorded", "mkdir /data/primary/gpseg4; echo precious > /data/primary/gpseg4/precious.txt", "sdw3"),
+        Replay("61_gpexpand_i_datadir_not_empty"),
+        Replay("61b_gpexpand_r_and_preexisting_dir"),
+        Replay("51_gpexpand_i_interrupted_SIGINT_building", "gpexpand -i conf/expand_4seg",
+               "without -v, whose lines name commands inside the real utility", interrupt=building),
+        Replay("51b_after_interrupt"), Replay("51c_new_host_after_interrupt"),
+        Replay("51d_gpexpand_i_again_after_interrupt"), Replay("51e_gpexpand_plain_after_interrupt"),
+        Replay("51f_gpexpand_r_after_interrupt"), Replay("51g_after_rollback"), *NO_ORPHANS,
+        Replay("52_gpexpand_i_SIGKILL_during_segment_start", interrupt=Interrupt("KILL", building.when)),
+        Replay("52b_after_SIGKILL"), Replay("52c_gpexpand_r_after_SIGKILL"), *NO_ORPHANS,
+        Replay("52d_after_rollback"),
+    )  # fmt: skip
+
+
+def _expansion() -> tuple[Step, ...]:
+    """A whole expansion with everything that can be looked at, interrupted, killed and resumed."""
+    by_hand = "hr.inh_parent hr.employees sales.mv_customers".split()
+    moving = "psql -d postgres -Atc \"select 1 from gpexpand.status_detail where status='IN PROGRESS'\" | grep -q 1"
+    return (
+        Replay("30_gpexpand_i_plain"),
+        Replay("31_gpexpand_schema_describe", select=described),
+        Replay("32_gpexpand_tables_after_init", select=expansion_tables),
+        Replay("33_catalog_after_init", select=shared_policies, stderr=False, because="its last statement was a mistake"),
+        Replay("34_gpstate_x_after_init", select=counts_left_out),
+        Replay("34b_gpstate_after_init"),
+        Replay("35_history_after_init", select=catalog_rows),
+        Replay("53_gpexpand_r_after_setup_done"),
+        Replay("63b_state"),
+        Replay("40_gpexpand_d_5s", "gpexpand -d 00:00:03", "the practice database is smaller", select=moved_part,
+               faults={"slow-moves": "1"}),
+        Replay("40c_gpexpand_tables_after_d5", select=progress_words),
+        Prepare("tables that are expanded, but not in gpexpand's books",
+                "; ".join(f'psql -qc "ALTER TABLE ONLY {name} EXPAND TABLE" 2>/dev/null' for name in by_hand) + "; true"),
+        Replay("55_gpexpand_redistribution_SIGINT", select=moved_part, faults={"slow-moves": "1"},
+               interrupt=Interrupt("INT", moving)),
+        Replay("55b_state_after_SIGINT", "psql -d postgres -c \"select * from gpexpand.status order by updated\" -c \"select 1\"; "
+               "psql -d postgres -c \"select * from gpexpand.status order by updated\"; gpstate -x",
+               "the recorded command was cut", select=counts_left_out),
+        Replay("56_gpexpand_redistribution_SIGKILL", select=moved_part, faults={"slow-moves": "1"},
+               interrupt=Interrupt("KILL", moving)),
+        Replay("56b_state_right_after_SIGKILL", select=progress_words),
+        Replay("57_gpexpand_resume_after_SIGKILL", select=moved_part),
+        Replay("57b_state", select=progress_words),
+        Replay("58a_gpexpand_c_incomplete_answer_n", select=without_tables),
+        Prepare("the tables that fail for ever are dropped",
+                "; ".join(f'psql -qc "DROP {"MATERIALIZED VIEW" if ".mv_" in n else "TABLE"} {n} CASCADE"' for n in by_hand)),
+        Replay("42_gpexpand_final_run_completes", select=tables_in_any_order),
+        Replay("42b_tables_after_complete", select=progress_words),
+        Replay("42c_catalog_after_redistribution", select=shared_policies, stderr=False, because="its last statement was a mistake"),
+        Replay("42d_gpexpand_again_after_complete"),
+        Replay("42e_gpstate_x_after_complete"),
+        Replay("44_gpcheckcat_after"),
+        Replay("45_gpexpand_c_after_complete_tty", "gpexpand -c", "the command was typed", answers="y\n", tty=True),
+        Replay("45b_after_clean", select=figures_left_out),
+    )  # fmt: skip
+
+
+def _down() -> tuple[Step, ...]:
+    """A primary dies; the expansion goes on, mirrors come back, roles are switched back."""
+    names = "Q b c e f i m plain s".split()
+    return (
+        FILES, TRUST, KNOWN, *ROOM,
+        Prepare("SSH among all hosts", "gpssh-exkeys -e conf/hosts_all -x conf/new_hosts >/dev/null"),
+        Replay("65_kill_primary_content0",
+               "ssh sdw1 'kill -9 $(head -1 /data/primary/gpseg0/postmaster.pid)'; "
+               "until psql -d demo -Atc \"select 1 from gp_segment_configuration where status='d'\" 2>/dev/null | grep -q 1;"
+               " do sleep 0.2; done; psql -d demo -c 'select * from gp_segment_configuration where content=0'; "
+               "psql -d demo -c 'select * from gp_configuration_history order by time desc limit 3'",
+               "the recorded loop printed the time of each try", select=failover_rows),
+        *(Replay(f"65_gpstate_down_{o}", f"gpstate {'' if o == 'plain' else '-' + o}") for o in names),
+        Replay("66_gpexpand_i_with_down_segment"),
+        Replay("66b_after"),
+        Replay("67_gprecoverseg_r_rebalance"),
+        Replay("23y_gpexpand_i_second_time_after_SETUP_DONE_starts_redistribution", select=tables_in_any_order),
+        Replay("23z_gpexpand_i_after_EXPANSION_COMPLETE"),
+    )  # fmt: skip
+
+
+def _past_return() -> tuple[Step, ...]:
+    """Failures after the point of no return; blocked, a second gpexpand, a primary dies while tables move."""
+    return (
+        FILES, TRUST, KNOWN, *ROOM,
+        Prepare("SSH among all hosts", "gpssh-exkeys -e conf/hosts_all -x conf/new_hosts >/dev/null"),
+        Replay("70_gpexpand_i_fails_after_catalog_lock_released"),
+        Replay("70b_state", select=state_and_columns),
+        Replay("70c_gpexpand_i_again_retries", select=counts_left_out),
+        Replay("68_gpexpand_blocked_by_open_transaction", select=tables_in_any_order),
+    )  # fmt: skip
+
+
+def _interrupted_mirrors() -> tuple[Step, ...]:
+    """Interrupted while mirrors are copied; stopping and starting; cleaning up what is not finished."""
+    syncing = "tail -n 3 gpAdminLogs/gpexpand_*.log | grep -q 'Starting new mirror segment synchronization'"
+    return (
+        FILES, TRUST, KNOWN, *ROOM,
+        Prepare("SSH among all hosts", "gpssh-exkeys -e conf/hosts_all -x conf/new_hosts >/dev/null"),
+        Replay("08a_gpstop_af"), Replay("08b_gpstart_am_masteronly"), Replay("08c_gpstop_amf"),
+        Replay("08d_gpstart_aR", select=figures_left_out), Replay("08e_gpstop_amf_when_all_up"),
+        Replay("08f_after_master_only_stop"),
+        Prepare("started again", "gpstart -a >/dev/null"), SYNCED,
+        Replay("71_gpexpand_i_SIGINT_during_mirror_sync", interrupt=Interrupt("INT", syncing)),
+        Replay("71b_state", select=counts_left_out),
+        Prepare("gprecoverseg goes on by itself", "while pgrep -f '[g]precoverseg -a -F' >/dev/null; do sleep 0.1; done"), SYNCED,
+        Replay("71d_gprecoverseg"),
+        Replay("58b_gpexpand_c_incomplete_answer_y_n", select=without_tables),
+        Replay("58c_after", select=figures_left_out),
+    )  # fmt: skip
+
+
+SCENARIOS = (
+    Scenario("a whole expansion", (*_strangers(), *_idle(), *_failing(), *_expansion())),
+    Scenario("a segment down", _down()),
+    Scenario("past the point of no return", _past_return()),
+    Scenario("stopped, started, interrupted", _interrupted_mirrors()),
+)
+
+LEFT_OUT = {
+    "01": "gpinitsystem is `sandbox up` here", "01a": "the same", "02": "loading is `sandbox up` here",
+    "30b": "a probe beside 30; what it shows is tested by its DDL error in tests/sandbox/test_database*.py",
+}  # fmt: skip

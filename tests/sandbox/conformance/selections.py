@@ -1,0 +1,137 @@
+"""Selections for recordings that show catalogs or measurements: which part of them both clusters can share.
+
+Each says what it leaves out. Text that is not part of a table goes through unchanged unless a function says otherwise.
+"""
+
+from __future__ import annotations
+
+import re
+
+from .compare import SHARED_TABLES
+
+
+def _rows(text: str) -> list[list[str]]:
+    return [[cell.strip() for cell in line.split("|")] for line in text.split("\n") if "|" in line]
+
+
+def described(text: str) -> list[str]:
+    r"""``\d``: names and types. psql 9.4 and today's print other columns beside them and lay views out differently."""
+    return [f"{row[0]} {row[1]}" for row in _rows(text) if len(row) >= 3 and re.match(r"(text|timestamp|oid|int|bool|num)", row[1])]
+
+
+def records(text: str) -> list[str]:
+    """``psql -x``: all names, and the values of those on which something hangs."""
+    telling = {"gp_segment_id", "usename", "application_name", "state", "sync_priority", "sync_state", "sync_error", "usesysid"}
+    lines = []
+    for row in _rows(text):
+        lines.append(f"{row[0]} = {row[1]}" if row[0] in telling else row[0])
+    return lines
+
+
+def catalog_rows(text: str) -> list[str]:
+    """Rows of tables in any order: those of one moment have no order. Numbers of rows and text around them are left out."""
+    return sorted({" | ".join(row) for row in _rows(text)})
+
+
+def failover_rows(text: str) -> list[str]:
+    """The configuration of the pair and what FTS noted about its failure; not the tries of the loop before it."""
+    return [line for line in catalog_rows(text) if "| 0 |" in line or "and n" in line]
+
+
+def _is_shared(name: str) -> bool:
+    return any(name.startswith(shared) if shared.endswith("_") else name == shared for shared in SHARED_TABLES)
+
+
+def shared_policies(text: str) -> list[str]:
+    """gp_segment_configuration whole; of gp_distribution_policy the tables that both clusters have.
+
+    Left out: oids of tables and operator classes; the order of equal names.
+    """
+    lines = []
+    for row in _rows(text):
+        if len(row) == 10 and row[0].isdigit() and row[1].lstrip("-").isdigit():
+            lines.append(" | ".join(row))
+        elif len(row) == 10 and row[0].isdigit() and _is_shared(_quoted(row[1], row[2])):
+            oid_free = [*row[1:8], "class" if row[8] else "", row[9]]
+            lines.append(" | ".join(oid_free))
+        elif row[0] in ("dbid", "localoid"):
+            lines.append(" | ".join(row))
+    return sorted(lines)
+
+
+def _quoted(schema: str, name: str) -> str:
+    def quote(word: str) -> str:
+        return word if re.fullmatch(r"[a-z_][a-z0-9_]*", word) else f'"{word}"'
+
+    return f"{quote(schema)}.{quote(name)}"
+
+
+def expansion_tables(text: str) -> list[str]:
+    """gpexpand's tables after the preparation: columns, the shared tables' rows, status words and progress names.
+
+    Left out: oids, sizes; whether an empty table's file has a page.
+    """
+    lines = []
+    for row in _rows(text):
+        if len(row) == 11 and row[0] != "table_oid" and _is_shared(row[2]):
+            root, started, finished = ("set" if row[3] else "", "set" if row[7] else "", "set" if row[8] else "")
+            lines.append(" | ".join([row[1], row[2], root, row[4], row[5], row[6], started, finished, row[10]]))
+        elif len(row) == 11 and row[0] == "table_oid":
+            lines.append(" | ".join(row))
+    return [*sorted(lines), *progress_words(text)]
+
+
+def progress_words(text: str) -> list[str]:
+    """How far an interrupted redistribution came is chance. Kept: status words, their order, columns, names of progress."""
+    statuses = [row[0] for row in _rows(text) if len(row) == 2 and row[0].startswith(("SETUP", "EXPANSION"))]
+    details = {row[6] for row in _rows(text) if len(row) == 11}
+    counted = {row[0] for row in _rows(text) if row[0] in ("COMPLETED", "NOT STARTED", "IN PROGRESS")}
+    progress = {row[0] for row in _rows(text) if row[0].startswith(("Bytes ", "Tables ", "Estimated "))}
+    words = [line for line in text.split("\n") if "Cluster Expansion State" in line]
+    return [*statuses, *sorted(details), *sorted(counted), *sorted(progress), *words]
+
+
+def figures_left_out(text: str) -> list[str]:
+    """Measurements and counts: every number, which host was the slowest, and whether one was called too slow."""
+    lines = []
+    for line in text.split("\n"):
+        if line.startswith(("[Warning] connection between", "  adopted")):
+            continue
+        line = re.sub(r"\[sdw\d\]", "[HOST]", re.sub(r"(?<![\w-])\d+(?:\.\d+)?\b|\bTIME\d+|\bTIME", "N", line))
+        lines.append(line)
+    return _sorted_runs(lines, re.compile(r"^sdw\d (?:Tx|Rx) rate|^sdw\d -> sdw\d"))
+
+
+def _sorted_runs(lines: list[str], pattern: re.Pattern[str]) -> list[str]:
+    result: list[str] = []
+    run: list[str] = []
+    for line in lines:
+        if pattern.match(line):
+            run.append(line)
+        else:
+            result += sorted(run)
+            run = []
+            result.append(line)
+    return [*result, *sorted(run)]
+
+
+def login_errors(text: str) -> list[str]:
+    """What gpssh says about hosts; the traceback through its libraries is left out."""
+    return [line for line in text.split("\n") if line.startswith(("[ERROR]", "Could not"))]
+
+
+def without_tables(text: str) -> list[str]:
+    """Which tables are left depends on what was interrupted before; that there is a list stays."""
+    lines: list[str] = []
+    for line in text.split("\n"):
+        named = re.sub(r'(-\[WARNING\]:-)?\t?("[^"]+"|\w+)\.("[^"]+"|\w+)$', r"\1TABLE", line)
+        if named != line and lines and lines[-1].endswith("TABLE"):
+            continue
+        lines.append(named)
+    return lines
+
+
+def state_and_columns(text: str) -> list[str]:
+    r"""Everything but ``\d``, of which names and types are kept."""
+    head, mark, tail = text.partition("RC=1\n")
+    return [*(head + mark).split("\n"), *sorted(described(tail))]
