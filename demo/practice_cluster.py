@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -28,6 +29,15 @@ class SandboxError(Exception):
 def new_hosts() -> list[str]:
     """The empty hosts that wait to be added, as the trigger form takes them: ``name=address``."""
     return [f"{host.name}={host.address}" for host in layout.HOSTS if not host.member]
+
+
+def _fingerprint(folder: Path) -> str:
+    """The same for the same sources."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and "__pycache__" not in path.parts:
+            digest.update(f"{path.relative_to(folder)}\0".encode() + path.read_bytes())
+    return digest.hexdigest()[:16]
 
 
 class PracticeCluster:
@@ -68,6 +78,11 @@ class PracticeCluster:
         return "\n".join(lines)
 
     @property
+    def _recipe_file(self) -> Path:
+        """What made the cluster: the version of the sandbox and the size of the data."""
+        return self.state_dir / "made-by-demo"
+
+    @property
     def exists(self) -> bool:
         """Whether it was made before, running or not."""
         return (self.state_dir / "connection.json").exists()
@@ -77,11 +92,19 @@ class PracticeCluster:
 
         :param size: MB of practice data; None for the sandbox's default
         :param on_line: hears each line it prints
-        :param fresh: bring a cluster that was used before back to how it was made
+        :param fresh: bring a cluster that was used before back to how it was made, or make it anew if another version
+            of the sandbox, or another size, made it
         """
+        recipe = f"{_fingerprint(ROOT / 'sandbox')} {size or 'default size'}"
+        made_by = self._recipe_file.read_text(encoding="utf-8") if self._recipe_file.exists() else recipe
+        if fresh and self.exists and made_by != recipe:
+            on_line("an older one is deleted")
+            self._run("down", "--purge", on_line=on_line)
         used = self.exists
         self._run("up", *(["--size", str(size)] if size else []), on_line=on_line)
-        if used and fresh:
+        if not used:
+            self._recipe_file.write_text(recipe, encoding="utf-8")
+        elif fresh:
             self._run("reset", on_line=on_line)
 
     def down(self) -> None:

@@ -91,14 +91,15 @@ def _checked(true: bool, sentence: str) -> Text:
 
 
 def _skew(proof: Mapping[str, Any]) -> Table:
-    """Rows on each segment; the last column tells how full the fullest is against the average."""
-    moments = {moment: proof[f"skew_{moment}"] for moment in ("before", "after")}
-    contents = sorted({content for skew in moments.values() for content in skew["rows_by_content"]}, key=int)
-    table = _table("Rows on each segment", "", *(f"seg {content}" for content in contents), "fullest : average")
-    for moment, skew in moments.items():
-        rows = skew["rows_by_content"]
-        cells = [f"{rows[content]:,}" if content in rows else "" for content in contents]
-        table.add_row(moment, *cells, f"{skew['worst_ratio']:.3f}")
+    """Rows on each segment before and after; the last line tells how full the fullest is against the average."""
+    before, after = proof["skew_before"], proof["skew_after"]
+    contents = sorted({*before["rows_by_content"], *after["rows_by_content"]}, key=int)
+    table = _table("Rows on each segment", "segment", "before", "after")
+    for content in contents:
+        cells = (skew["rows_by_content"].get(content) for skew in (before, after))
+        table.add_row(content, *("" if rows is None else f"{rows:,}" for rows in cells))
+    ratios = (f"{skew['worst_ratio']:.3f}" for skew in (before, after))
+    table.add_row("fullest : average", *ratios, style="bold")
     return table
 
 
