@@ -28,6 +28,8 @@ def main() -> int:
     parser.add_argument("--plain", action="store_true", help="lines instead of a live picture, on a terminal too")
     arguments = parser.parse_args()
     console = Console()
+    if not console.is_terminal:
+        console = Console(width=110)  # a log has no width of its own; 80 would cut the report
     demo = Demo(
         Options(
             home=arguments.state_dir,

@@ -82,7 +82,7 @@ def test_pid_given_to_somebody_else_is_not_signalled() -> None:
 def test_program_that_ignores_sigterm_is_killed(tmp_path: Path) -> None:
     code = (
         "import pathlib, signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); "
-        "pathlib.Path('ready').write_text('1'); time.sleep(600)"
+        "pathlib.Path('new').write_text('1'); pathlib.Path('new').rename('ready'); time.sleep(600)"
     )
     stubborn = processes.start([sys.executable, "-c", code], log=tmp_path / "log", cwd=tmp_path, env=os.environ)
     wait_for(tmp_path / "ready")

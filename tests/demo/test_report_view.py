@@ -82,7 +82,7 @@ def test_report_shows_segments_proof_skew_and_time() -> None:
         "PROVEN",
         "sdw4",
         "1,234,567 rows",
-        "seg 7",
+        "fullest : average",
         "1.020",
         "add_segments",
         "1 min 11 s",
