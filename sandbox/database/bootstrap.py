@@ -1,7 +1,7 @@
 """Make the whole cluster and database demo, like gpinitsystem: run on the coordinator's host as gpadmin.
 
-Instances are made on their hosts by ssh, in parallel. Run again it starts what is stopped and makes what is missing; a database demo
-that was loaded completely is left alone.
+Instances are made on their hosts by ssh, in parallel. Run again it starts what is stopped and makes what is missing; a
+database demo that was loaded completely is left alone.
 """
 
 from __future__ import annotations
@@ -51,15 +51,25 @@ _BEGAN = time.monotonic()
 
 def make_primary(segment: layout.Segment) -> None:
     """Create (unless it exists) and start one primary."""
-    where = ("--datadir", segment.datadir, "--port", str(segment.port), "--content", str(segment.content), "--dbid", str(segment.dbid))
+    where = (
+        "--datadir",
+        segment.datadir,
+        "--port",
+        str(segment.port),
+        "--content",
+        str(segment.content),
+        "--dbid",
+        str(segment.dbid),
+    )
     on_host(segment.host, "create-primary", *where, "--start", "--if-missing")
 
 
 def make_mirror(segment: layout.Segment, source: layout.Segment) -> None:
     """Create (unless it exists) and start one mirror or the standby."""
     on_host(
-        segment.host, "create-mirror", "--datadir", segment.datadir, "--port", str(segment.port), "--content", str(segment.content),
-        "--dbid", str(segment.dbid), "--source-host", source.host, "--source-port", str(source.port), "--start", "--if-missing",
+        segment.host, "create-mirror", "--datadir", segment.datadir, "--port", str(segment.port),
+        "--content", str(segment.content), "--dbid", str(segment.dbid),
+        "--source-host", source.host, "--source-port", str(source.port), "--start", "--if-missing",
     )  # fmt: skip
 
 
@@ -78,7 +88,17 @@ def make_coordinator(segment: layout.Segment, segments: Sequence[layout.Segment]
             for row in segments:
                 cursor.execute(
                     "insert into gp_segment_configuration values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
-                    (row.dbid, row.content, row.role, row.role, *_first_state(row), row.port, row.host, row.host, row.datadir),
+                    (
+                        row.dbid,
+                        row.content,
+                        row.role,
+                        row.role,
+                        *_first_state(row),
+                        row.port,
+                        row.host,
+                        row.host,
+                        row.datadir,
+                    ),
                 )
         if password:
             cursor.execute("alter role gpadmin password %s", (password,))
@@ -103,7 +123,9 @@ def wait_until(what: str, ready: Callable[[], bool], seconds: float = 60) -> Non
     deadline = time.monotonic() + seconds
     while not ready():
         if time.monotonic() > deadline:
-            raise InstanceError(f"Gave up waiting {seconds:.0f} s: {what}. Next: see daemon.log and pg_log/startup.log of the instances.")
+            raise InstanceError(
+                f"Gave up waiting {seconds:.0f} s: {what}. Next: see daemon.log and the instances' pg_log."
+            )
         time.sleep(0.1)
 
 
@@ -141,7 +163,9 @@ def bootstrap(size: int, password: str | None, segments: Sequence[layout.Segment
 def main(arguments: list[str] | None = None) -> int:
     """Command line; exit 0 when the cluster stands."""
     parser = argparse.ArgumentParser(prog="sandbox.database.bootstrap", description=__doc__)
-    parser.add_argument("--size", type=int, default=200, metavar="MB", help="rows in database demo (default %(default)s)")
+    parser.add_argument(
+        "--size", type=int, default=200, metavar="MB", help="rows in database demo (default %(default)s)"
+    )
     parser.add_argument("--password-file", help="gpadmin's password for logins from outside; - reads it from stdin")
     given = parser.parse_args(arguments)
     try:
@@ -160,5 +184,3 @@ def main(arguments: list[str] | None = None) -> int:
 
 if __name__ == "__main__":
     sys.exit(main())
-
-

@@ -1,6 +1,7 @@
 """What stands in front of a coordinator's server: proxy, fts and the garbage collector, in one process.
 
-Started and stopped by `instance.start` and `instance.stop` with the coordinator. Log: daemon.log in the runtime directory.
+Started and stopped by `instance.start` and `instance.stop` with the coordinator. Its log is daemon.log in the runtime
+directory.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ async def serve(datadir: Path, port: int, mode: str) -> None:
         return await loop.run_in_executor(None, answer, datadir, database, question, name)
 
     backend = Backend(runtime / f".s.PGSQL.{backend_port}", backend_port, mode, ask)
-    servers = [await loop.create_server(lambda: ClientSide(backend), "0.0.0.0", port, backlog=256)]  # noqa: S104 - as Greenplum does
+    servers = [await loop.create_server(lambda: ClientSide(backend), "0.0.0.0", port, backlog=256)]
     for directory in settings.SOCKET_DIRECTORIES:
         path = Path(directory) / f".s.PGSQL.{port}"
         if os.access(directory, os.W_OK):

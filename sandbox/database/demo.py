@@ -17,6 +17,10 @@ FULL_SIZE = 950
 """Megabytes that the tables have with the numbers of rows as they stand in the files."""
 
 _SCHEMAS = ("sales", "hr", "stage", "Mixed Case", "Größe ☃")
+_SMALL = (
+    "create table stage.small_NN (id int, v text) distributed by (id);\n"
+    "insert into stage.small_NN select g, md5(g::text) from generate_series(1, {n:ROWS}) g;"
+)
 _MARK = "practice data of the sandbox"
 
 
@@ -49,7 +53,11 @@ def connect(port: int) -> Any:
     import psycopg2
 
     connection = psycopg2.connect(
-        host=settings.SOCKET_DIRECTORIES[0], port=port, dbname=layout.DATABASE, user=settings.SUPERUSER, application_name="load"
+        host=settings.SOCKET_DIRECTORIES[0],
+        port=port,
+        dbname=layout.DATABASE,
+        user=settings.SUPERUSER,
+        application_name="load",
     )
     connection.autocommit = True
     return connection
@@ -57,11 +65,7 @@ def connect(port: int) -> Any:
 
 def scaled(text: str, scale: float) -> str:
     """The statements with their numbers of rows scaled; at least one row each."""
-    small = "\n".join(
-        f"create table stage.small_{i:02d} (id int, v text) distributed by (id);\n"
-        f"insert into stage.small_{i:02d} select g, md5(g::text) from generate_series(1, {{n:{i * 1000}}}) g;"
-        for i in range(1, 19)
-    )
+    small = "\n".join(_SMALL.replace("NN", f"{i:02d}").replace("ROWS", str(i * 1000)) for i in range(1, 19))
     text = text.replace("{small tables}", small)
     return re.sub(r"\{n:(\d+)\}", lambda found: str(max(1, round(int(found.group(1)) * scale))), text)
 

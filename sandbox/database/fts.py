@@ -1,7 +1,8 @@
 """FTS: notices dead primaries and mirrors, promotes, and writes what it sees into gp_segment_configuration.
 
-As Greenplum's fault tolerance service does, in its words (recordings 65 and 77). While a mirror streams, commits on its primary
-wait for it (synchronous_standby_names); once it is gone, they no longer do. So a promoted mirror has every row that was committed.
+As Greenplum's fault tolerance service does, in its words (recordings 65 and 77). While a mirror streams, commits on its
+primary wait for it (synchronous_standby_names); once it is gone, they no longer do. So a promoted mirror has every row
+that was committed.
 """
 
 from __future__ import annotations
@@ -70,10 +71,16 @@ class Fts:
                 log.warning("round given up: %s", str(error).strip())
                 self._forget_catalog()
             if requested:
-                (self.runtime / "probed").write_text(str(time.time()))
+                self._note_round()
             until = time.monotonic() + INTERVAL
             while time.monotonic() < until and not stopped() and not request.exists():
                 time.sleep(0.05)
+
+    def _note_round(self) -> None:
+        """For gp_request_fts_probe_scan, which may read at any moment: the file appears whole."""
+        fresh = self.runtime / "probed.new"
+        fresh.write_text(str(time.time()))
+        fresh.replace(self.runtime / "probed")
 
     def round(self) -> None:
         """Probe every content once and write down what changed."""
@@ -133,7 +140,7 @@ class Fts:
         self._write((primary, "m", "d", "n"), (mirror, "p", "u", "n"))
 
     def _look_after_standby(self) -> None:
-        """The coordinator's commits wait for its standby while that streams; the configuration says nothing about it."""
+        """The coordinator's commits wait for its standby while that streams; the configuration does not tell."""
         connection = self._catalog()
         with connection.cursor() as cursor:
             cursor.execute(_STREAMING)
@@ -143,7 +150,9 @@ class Fts:
                 memory.mirror_missing = None
             elif synchronous:
                 memory.mirror_missing = memory.mirror_missing or time.monotonic()
-            if streaming != synchronous and (streaming or time.monotonic() - (memory.mirror_missing or 0) >= MIRROR_PATIENCE):
+            if streaming != synchronous and (
+                streaming or time.monotonic() - (memory.mirror_missing or 0) >= MIRROR_PATIENCE
+            ):
                 _set_synchronous(cursor, streaming)
 
     def _read(self) -> list[Instance]:
@@ -160,8 +169,12 @@ class Fts:
                     "update gp_segment_configuration set role = %s, status = %s, mode = %s where dbid = %s",
                     (role, status, mode, instance.dbid),
                 )
-                said = f"FTS: update role, status, and mode for dbid {instance.dbid} with contentid {instance.content} to"
-                cursor.execute("select pg_sandbox.note(%s, %s)", (instance.dbid, f"{said} {role}, {status}, and {mode}"))
+                said = (
+                    f"FTS: update role, status, and mode for dbid {instance.dbid} with contentid {instance.content} to"
+                )
+                cursor.execute(
+                    "select pg_sandbox.note(%s, %s)", (instance.dbid, f"{said} {role}, {status}, and {mode}")
+                )
             cursor.execute("commit")
 
     def _ask(self, primary: Instance) -> tuple[bool, bool]:
@@ -182,8 +195,9 @@ class Fts:
         key = (instance.address, instance.port)
         if key not in self.connections:
             connection = psycopg2.connect(
-                host=instance.address, port=instance.port, dbname="postgres", user=settings.SUPERUSER, connect_timeout=2,
-                application_name="fts", options="-c statement_timeout=35s -c synchronous_commit=local", tcp_user_timeout=3000,
+                host=instance.address, port=instance.port, dbname="postgres", user=settings.SUPERUSER,
+                connect_timeout=2, tcp_user_timeout=3000, application_name="fts",
+                options="-c statement_timeout=35s -c synchronous_commit=local",
             )  # fmt: skip
             connection.autocommit = True
             self.connections[key] = connection

@@ -1,8 +1,8 @@
 """Drop physical tables on segments which no table of the coordinator uses any more.
 
-A move or a DROP TABLE leaves the old generation behind, a transaction that died between the segments' commits and the coordinator's
-leaves a new one. A table's advisory lock is held by whoever creates generations for it until the local transaction is over;
-only under that lock, with a fresh look at the catalog, is anything dropped.
+A move or a DROP TABLE leaves the old generation behind, a transaction that died between the segments' commits and the
+coordinator's leaves a new one. A table's advisory lock is held by whoever creates generations for it until the local
+transaction is over; only under that lock, with a fresh look at the catalog, is anything dropped.
 """
 
 from __future__ import annotations
@@ -56,7 +56,9 @@ def collect(datadir: Path) -> int:
 def _collect_in(datadir: Path, database: str) -> int:
     dropped = 0
     with closing(backend_connection(datadir, database)) as coordinator, coordinator.cursor() as cursor:
-        cursor.execute("select srvname, substr(srvname, 4)::int from pg_foreign_server where srvname ~ '^seg[0-9]+$' order by 2")
+        cursor.execute(
+            "select srvname, substr(srvname, 4)::int from pg_foreign_server where srvname ~ '^seg[0-9]+$' order by 2"
+        )
         for server, content in cursor.fetchall():
             cursor.execute("select pg_sandbox.segment_dsn(%s, current_database())", (content,))
             dsn = cursor.fetchone()[0]
@@ -95,5 +97,3 @@ def _owner(name: str) -> int:
     found = _PHYSICAL.fullmatch(name)
     assert found is not None  # callers filter
     return int(found.group(1))
-
-

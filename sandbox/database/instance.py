@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -131,10 +132,11 @@ def create_mirror(datadir: Path, port: int, content: int, dbid: int, source_host
     """
     _require_room(datadir)
     datadir.parent.mkdir(parents=True, exist_ok=True)
-    source = f"host={source_host} port={source_port} user={settings.SUPERUSER} application_name=gp_walreceiver connect_timeout=10"
+    source = f"host={source_host} port={source_port} user={settings.SUPERUSER} application_name=gp_walreceiver"
     _run(
-        "pg_basebackup", "--pgdata", str(datadir), "--dbname", source, "--write-recovery-conf", "--wal-method=stream",
-        "--checkpoint=fast", "--no-sync", "--no-verify-checksums", what=f"copy {source_host}:{source_port} to {datadir}",
+        "pg_basebackup", "--pgdata", str(datadir), "--dbname", f"{source} connect_timeout=10", "--write-recovery-conf",
+        "--wal-method=stream", "--checkpoint=fast", "--no-sync", "--no-verify-checksums",
+        what=f"copy {source_host}:{source_port} to {datadir}",
     )  # fmt: skip
     (datadir / "postmaster.opts").unlink(missing_ok=True)
     with (datadir / "postgresql.auto.conf").open("a") as configuration:
@@ -167,7 +169,9 @@ def start_server(datadir: Path, mode: str = "normal") -> None:
         options: list[str] = []
         if _is_coordinator(datadir, identity):
             settings.runtime_directory(datadir).mkdir(mode=0o700, exist_ok=True)
-            options += {"utility": ["-c gp.role=utility"], "restricted": ["-c superuser_reserved_connections=240"]}.get(mode, [])
+            options += {"utility": ["-c gp.role=utility"], "restricted": ["-c superuser_reserved_connections=240"]}.get(
+                mode, []
+            )
         _run(
             "pg_ctl", "start", "--pgdata", str(datadir), "--wait", "--silent", "--timeout", str(START_SECONDS),
             "--log", str(log), "--options", " ".join(options), what=f"start {datadir}", hint=f"see {log}",
@@ -235,8 +239,10 @@ def daemon_pid(datadir: Path) -> int | None:
 
 
 def _write_identity(datadir: Path, identity: Identity) -> None:
-    text = f"# Greenplum's own settings of this instance\ngp_dbid={identity.dbid}\ngp_contentid={identity.content}\ngp_port={identity.port}\n"
-    (datadir / "internal.auto.conf").write_text(text)
+    (datadir / "internal.auto.conf").write_text(
+        "# Greenplum's own settings of this instance\n"
+        f"gp_dbid={identity.dbid}\ngp_contentid={identity.content}\ngp_port={identity.port}\n"
+    )
 
 
 def _is_coordinator(datadir: Path, identity: Identity) -> bool:
@@ -267,9 +273,21 @@ def _start_daemon(datadir: Path, identity: Identity, mode: str) -> None:
     runtime = settings.runtime_directory(datadir)
     ready = runtime / "daemon.ready"
     ready.unlink(missing_ok=True)
-    command = [sys.executable, "-m", "sandbox.database.daemon", "--datadir", str(datadir), "--port", str(identity.port), "--mode", mode]
+    command = [
+        sys.executable,
+        "-m",
+        "sandbox.database.daemon",
+        "--datadir",
+        str(datadir),
+        "--port",
+        str(identity.port),
+        "--mode",
+        mode,
+    ]
     with (runtime / "daemon.log").open("ab") as log:
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd="/")
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd="/"
+        )
     deadline = time.monotonic() + START_SECONDS
     while not ready.exists():
         if process.poll() is not None or time.monotonic() > deadline:
@@ -337,11 +355,12 @@ def main(arguments: list[str] | None = None) -> int:
             found = status(given["datadir"])
             print("running" if found.running else "stopped", found.pid or "-", found.port)
             return 0 if found.running else 3
+        actions: dict[str, Callable[..., None]] = {
+            "create-primary": create_primary, "create-mirror": create_mirror, "start": start, "stop": stop,
+            "promote": promote, "remove": remove,
+        }  # fmt: skip
         if not (if_missing and (given["datadir"] / "PG_VERSION").exists()):
-            {
-                "create-primary": create_primary, "create-mirror": create_mirror, "start": start, "stop": stop,
-                "promote": promote, "remove": remove,
-            }[name](**given)  # fmt: skip
+            actions[name](**given)
         if and_start:
             start(given["datadir"])
     except InstanceError as error:

@@ -23,7 +23,7 @@ _TOKEN = re.compile(
 
 @dataclass(frozen=True)
 class Token:
-    """`kind`: word, quoted, string, number, other (one character). `text` as written; `start` and `end` are its place."""
+    """`kind`: word, quoted, string, number, other (one character). `text` as written; `start`, `end`: its place."""
 
     kind: str
     text: str

@@ -53,7 +53,9 @@ def parse(items: list[Token], sql: str) -> dict[str, Any]:
         else:
             raise BadClause(f'syntax error at or near "{items[index].text}"')
     if not levels or top is None or any(level not in templates for level in range(1, len(levels))):
-        raise BadClause("partitions without a list of them, or subpartitions without a template, are not part of the sandbox")
+        raise BadClause(
+            "partitions without a list of them, or subpartitions without a template, are not part of the sandbox"
+        )
     below: dict[str, Any] | None = None
     for number in reversed(range(len(levels))):
         spec = {**levels[number], "parts": top if number == 0 else templates[number]}

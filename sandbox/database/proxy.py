@@ -1,7 +1,8 @@
-"""What listens on the coordinator's port: passes everything to the server behind it, rewriting the statements it does not know.
+"""What listens on the coordinator's port: passes all to the server behind it, rewriting statements it does not know.
 
-Messages of the client are streamed except Query and Parse; messages of the server are read until the session is ready (to name
-Greenplum's version) and while a statement runs that may fail in the words of the imitation (to leave out PL/pgSQL's CONTEXT line).
+Messages of the client are streamed except Query and Parse; messages of the server are read until the session is ready
+(to name Greenplum's version) and while a statement runs that may fail in the words of the imitation (to leave out
+PL/pgSQL's CONTEXT line).
 """
 
 from __future__ import annotations
@@ -19,7 +20,22 @@ from .statements import RefusedStatement, is_greenplum_setting, rewrite
 
 log = logging.getLogger("proxy")
 
-_PLAIN = ("select", "insert", "update", "delete", "copy", "with", "begin", "commit", "rollback", "end", "fetch", "values", "declare", "table")
+_PLAIN = (
+    "select",
+    "insert",
+    "update",
+    "delete",
+    "copy",
+    "with",
+    "begin",
+    "commit",
+    "rollback",
+    "end",
+    "fetch",
+    "values",
+    "declare",
+    "table",
+)
 _UTILITY_ONLY = "System was started in master-only utility mode - only utility mode connections are allowed"
 
 
@@ -104,7 +120,9 @@ class ClientSide(asyncio.Protocol):
         elif code == wire.PROTOCOL_3:
             self._wait_for(self._connect(wire.read_startup(packet[8:])))
         else:
-            self.refuse("0A000", f"unsupported frontend protocol {code >> 16}.{code & 65535}: server supports 1.0 to 3.0")
+            self.refuse(
+                "0A000", f"unsupported frontend protocol {code >> 16}.{code & 65535}: server supports 1.0 to 3.0"
+            )
         return True
 
     def _running(self) -> bool:
@@ -177,10 +195,17 @@ class ClientSide(asyncio.Protocol):
     async def _send_with_answers(self, kind: bytes, body: bytes, questions: list[tuple[str, str]]) -> None:
         """As `_send`, after asking."""
         try:
-            answers = {(question, name): await self.backend.ask(self.database, question, name) for question, name in questions}
+            answers = {
+                (question, name): await self.backend.ask(self.database, question, name) for question, name in questions
+            }
         except LookupError as error:
             statement = raising(str(error.args[0]), "undefined_table").encode()
-            body = (body[: body.index(b"\0") + 1] if kind == b"P" else b"") + statement + b"\0" + (b"\0\0" if kind == b"P" else b"")
+            body = (
+                (body[: body.index(b"\0") + 1] if kind == b"P" else b"")
+                + statement
+                + b"\0"
+                + (b"\0\0" if kind == b"P" else b"")
+            )
             answers = {}
         self._send(kind, body, answers)
 
@@ -260,7 +285,12 @@ class ServerSide(asyncio.Protocol):
             kind = self.buffer[position]
             if kind in b"ENS":
                 out.append(bytes(self.buffer[passed:position]))
-                out.append(self._changed(bytes(self.buffer[position : position + 1]), bytes(self.buffer[position + 5 : position + length])))
+                out.append(
+                    self._changed(
+                        bytes(self.buffer[position : position + 1]),
+                        bytes(self.buffer[position + 5 : position + length]),
+                    )
+                )
                 passed = position + length
             elif kind == ord("Z"):
                 self.ready, self.reading = True, 0
@@ -295,7 +325,7 @@ class ServerSide(asyncio.Protocol):
 
 
 def with_prefixes(options: str) -> str:
-    """Startup options with Greenplum's own settings renamed: ``-c gp_session_role=utility`` → ``-c gp.gp_session_role=utility``."""
+    """Startup options with Greenplum's settings renamed: ``-c gp_role=utility`` becomes ``-c gp.gp_role=utility``."""
     words = options.split(" ")
     for index, word in enumerate(words):
         flag = "-c" if word.startswith("-c") and len(word) > 2 else "--" if word.startswith("--") else ""
@@ -320,7 +350,9 @@ async def open_server(client: ClientSide, backend: Backend) -> ServerSide:
     peer = client.transport.get_extra_info("peername")
     if isinstance(peer, tuple):
         source = settings.loopback_of(peer[0])
-        _, side = await loop.create_connection(lambda: ServerSide(client), "127.0.0.1", backend.port, local_addr=(source, 0))
+        _, side = await loop.create_connection(
+            lambda: ServerSide(client), "127.0.0.1", backend.port, local_addr=(source, 0)
+        )
     else:
         _, side = await loop.create_unix_connection(lambda: ServerSide(client), str(backend.socket))
     return side

@@ -10,7 +10,7 @@ from .instance import read_identity
 
 
 def backend_connection(datadir: Path, database: str) -> Any:
-    """A psycopg2 connection (autocommit) to the coordinator's server itself, past the proxy; on the coordinator's host only.
+    """A psycopg2 connection (autocommit) to the coordinator's server itself, past the proxy; on its own host only.
 
     Its commits do not wait for the standby: after a restart that may not be up yet.
     """

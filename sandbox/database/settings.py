@@ -4,10 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-VERSION = (
-    "PostgreSQL 9.4.26 (Greenplum Database 6.24.3 build commit:25d3498a400ca5230e81abb94861f23389315213)"
-    " on x86_64-unknown-linux-gnu, compiled by gcc (Debian 12.2.0-14+deb12u1) 12.2.0, 64-bit compiled on Nov 20 2026 07:01:55"
-)
 SERVER_VERSION = "9.4.26"
 GP_SERVER_VERSION = "6.24.3 build commit:25d3498a400ca5230e81abb94861f23389315213"
 
@@ -15,15 +11,15 @@ SUPERUSER = "gpadmin"
 SQL_DIRECTORY = Path(__file__).parent / "sql"
 
 BACKEND_PORT_OFFSET = 10000
-"""The coordinator's server listens on the catalog's port plus this, on loopback only; the proxy has the catalog's port."""
+"""The coordinator's server listens on the catalog's port plus this, on loopback only; the proxy has the port itself."""
 
 LOOPBACK_NETWORK = "127.77.0.0/24"
-"""The proxy connects from 127.77.0.<last octet of the client>, so that the server knows who it is and pg_hba.conf decides."""
+"""The proxy connects from 127.77.0.<last octet of the client>: the server knows who it is, pg_hba.conf decides."""
 
 OUTSIDE_ADDRESS = "127.77.0.1"
 """Clients which are no host of the datacenter come from here and need a password."""
 
-SOCKET_DIRECTORIES = ("/tmp", "/var/run/postgresql")  # noqa: S108 - where Greenplum's and Debian's clients look for the server
+SOCKET_DIRECTORIES = ("/tmp", "/var/run/postgresql")
 
 
 def loopback_of(address: str | None) -> str:

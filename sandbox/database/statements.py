@@ -1,8 +1,8 @@
 """Rewrite statements of Greenplum which PostgreSQL does not know. Pure: text in, text out.
 
-``ALTER TABLE x EXPAND TABLE`` becomes ``ALTER TABLE x SET WITHOUT OIDS /*sandbox:…*/``: a statement which does nothing, takes
-the same lock and answers with the same tag. The comment (base64 of JSON) tells the coordinator's event trigger what to do
-(sql/coordinator/60_triggers.sql). Text that needs no change is returned as it is, the same object.
+``ALTER TABLE x EXPAND TABLE`` becomes ``ALTER TABLE x SET WITHOUT OIDS /*sandbox:…*/``: a statement which does
+nothing, takes the same lock and answers with the same tag. The comment (base64 of JSON) tells the coordinator's event
+trigger what to do (sql/coordinator/60_triggers.sql). Text that needs no change is returned as it is, the same object.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from .lexer import Token, closing_bracket, statements, unquote
 NOT_PART = "is not part of the sandbox"
 
 Ask = Callable[[str, str], str]
-"""Question and name to the text to read in its place: ``dist_random`` for ``gp_dist_random('name')``, ``only`` for ``ONLY name``."""
+"""Question and name to the text to read instead: ``dist_random`` for gp_dist_random('name'), ``only`` for ONLY name."""
 
 
 class RefusedStatement(Exception):
@@ -35,8 +35,10 @@ class Edit:
     text: str
 
 
-_TRIGGERS = ("expand", "distributed", "gp_", "partition", "reorganize", "external", "optimizer", "statement_mem", "server_version",
-             "appendonly", "appendoptimized", "refresh", "materialized", "only")  # fmt: skip
+_TRIGGERS = (
+    "expand", "distributed", "gp_", "partition", "reorganize", "external", "optimizer", "statement_mem",
+    "server_version", "appendonly", "appendoptimized", "refresh", "materialized", "only",
+)  # fmt: skip
 
 
 def rewrite(sql: str, ask: Ask | None = None) -> str:
@@ -64,9 +66,9 @@ def _edits_of(items: list[Token], sql: str, ask: Ask | None) -> list[Edit]:
         return _create(items, sql)
     if first == "refresh" and second == "materialized":
         return _refresh(items, sql)
-    if first == "drop" and second == "external":
-        web = 1 if items[2].lower == "web" else 0
-        return [Edit(items[1].start, items[1 + web].end, "FOREIGN")]
+    if first == "drop" and second in ("external", "materialized") and len(items) > 3:
+        last = 3 if items[2].lower == "web" else 2
+        return [Edit(items[1].start, items[last].end, "FOREIGN TABLE" if second == "external" else "TABLE")]
     if first in ("set", "show", "reset"):
         return _setting(items)
     return _columns(items, sql, ask)
@@ -96,9 +98,10 @@ def _alter(items: list[Token], sql: str) -> list[Edit]:
     foreign = items[1].lower == "external"
     position += 2 if items[1].lower in ("external", "materialized", "foreign") else 1
     kind_end = items[position - 1].end
-    position = _skip(_skip_list := items, position, "if", "exists")
-    only = position < len(_skip_list) and items[position].lower == "only"
-    position += only
+    # Materialized views are tables underneath; the tag of an external table's statement stays PostgreSQL's own.
+    kind = "FOREIGN TABLE" if items[1].lower in ("external", "foreign") else "TABLE"
+    position = _skip(items, position, "if", "exists")
+    position = _skip(items, position, "only")
     if position >= len(items) or not items[position].is_name:
         return []
     table, position = _name(items, position, sql)
@@ -112,10 +115,11 @@ def _alter(items: list[Token], sql: str) -> list[Edit]:
     elif words[:3] == ["set", "with", "("] and "reorganize" in words:
         done = mark(do="redistribute", table=table, by=None)
     else:
-        return [Edit(items[1].start, items[1].end, "FOREIGN")] if foreign else []
-    # Materialized views are tables underneath; the tag of an external table's statement stays PostgreSQL's own.
-    kind = Edit(items[1].start, kind_end, "FOREIGN TABLE" if foreign else "TABLE")
-    return [kind, Edit(items[position].start, items[-1].end, f"SET WITHOUT OIDS {done}")]
+        return [Edit(items[1].start, kind_end, kind)] if kind != sql[items[1].start : kind_end] else []
+    return [
+        Edit(items[1].start, kind_end, kind),
+        Edit(items[position].start, items[-1].end, f"SET WITHOUT OIDS {done}"),
+    ]
 
 
 def _distribution(items: list[Token], position: int) -> dict[str, Any]:
@@ -137,7 +141,12 @@ def _distributed_clause(items: list[Token]) -> int:
     for index, token in enumerate(items):
         if token.kind == "other":
             depth += {"(": 1, ")": -1}.get(token.text, 0)
-        if depth == 0 and token.lower == "distributed" and index + 1 < len(items) and items[index + 1].lower in ("by", "randomly", "replicated"):
+        if (
+            depth == 0
+            and token.lower == "distributed"
+            and index + 1 < len(items)
+            and items[index + 1].lower in ("by", "randomly", "replicated")
+        ):
             return index
     return -1
 
@@ -147,9 +156,20 @@ def _create(items: list[Token], sql: str) -> list[Edit]:
     if "external" in words[1:4]:
         return _create_external(items, sql)
     position = 1
-    while position < len(items) and words[position] in ("global", "local", "temp", "temporary", "unlogged", "materialized"):
+    while position < len(items) and words[position] in (
+        "global",
+        "local",
+        "temp",
+        "temporary",
+        "unlogged",
+        "materialized",
+    ):
         position += 1
-    if position >= len(items) or words[position] not in ("table", "view") or (words[position] == "view" and words[position - 1] != "materialized"):
+    if (
+        position >= len(items)
+        or words[position] not in ("table", "view")
+        or (words[position] == "view" and words[position - 1] != "materialized")
+    ):
         return _columns(items[3:], sql, None) if len(items) > 3 and words[1] == "view" else []
     position = _skip(items, position + 1, "if", "not", "exists")
     table, position = _name(items, position, sql)
@@ -171,7 +191,10 @@ def _create(items: list[Token], sql: str) -> list[Edit]:
     if words[position : position + 2] == ["with", "("] and position < stop:
         end = closing_bracket(items, position + 1)
         options = _options(items[position + 2 : end], sql)
-        if any(name in options for name in ("appendonly", "appendoptimized", "orientation", "compresstype", "compresslevel", "blocksize")):
+        if any(
+            name in options
+            for name in ("appendonly", "appendoptimized", "orientation", "compresstype", "compresslevel", "blocksize")
+        ):
             wish["with"] = options
             edits.append(Edit(items[position].start, items[end].end, ""))
     if "with" not in wish and "by" not in wish:
@@ -199,10 +222,10 @@ def _create_external(items: list[Token], sql: str) -> list[Edit]:
     """A foreign table: readable ones of file:// and none else can be read; nothing is fetched from gpfdist here."""
     words = [token.lower for token in items]
     position = words.index("external") + 1
-    position = _skip(_skip_web := items, position, "web")
+    position = _skip(items, position, "web")
     if words[position : position + 1] != ["table"]:
         raise RefusedStatement(f"this form of CREATE EXTERNAL TABLE {NOT_PART}")
-    table, position = _name(_skip_web, position + 1, sql)
+    table, position = _name(items, position + 1, sql)
     if words[position : position + 1] != ["("]:
         raise RefusedStatement(f"this form of CREATE EXTERNAL TABLE {NOT_PART}")
     end = closing_bracket(items, position)
@@ -212,9 +235,12 @@ def _create_external(items: list[Token], sql: str) -> list[Edit]:
     if clause >= 0:
         wish["by"] = _distribution(items, clause)
     location = next((t.text for t in items[end:] if t.kind == "string"), "''").strip("'")
-    path = location.removeprefix("file://").partition("/")[2] if location.startswith("file://") else f"sandbox: {location}"
+    path = (
+        location.removeprefix("file://").partition("/")[2] if location.startswith("file://") else f"sandbox: {location}"
+    )
     path = ("/" + path if location.startswith("file://") else path).replace("'", "''")
-    text = f"CREATE FOREIGN TABLE {table} {columns} SERVER sandbox_files OPTIONS (filename '{path}', format 'csv') {mark(**wish)}"
+    options = f"OPTIONS (filename '{path}', format 'csv')"
+    text = f"CREATE FOREIGN TABLE {table} {columns} SERVER sandbox_files {options} {mark(**wish)}"
     return [Edit(items[0].start, items[-1].end, text)]
 
 
@@ -236,8 +262,9 @@ def _setting(items: list[Token]) -> list[Edit]:
     name = items[position].lower
     if items[0].lower == "show":
         answer = {
-            "server_version": settings.SERVER_VERSION, "server_version_num": "90426", "gp_server_version": settings.GP_SERVER_VERSION,
-            "gp_server_version_numversion": "62403", "gp_role": "dispatch", "gp_session_role": "dispatch", "optimizer": "on",
+            "server_version": settings.SERVER_VERSION, "server_version_num": "90426",
+            "gp_server_version": settings.GP_SERVER_VERSION, "gp_server_version_numversion": "62403",
+            "gp_role": "dispatch", "gp_session_role": "dispatch", "optimizer": "on",
         }.get(name)  # fmt: skip
         return [] if answer is None else [Edit(items[0].start, items[-1].end, f"SELECT '{answer}'::text AS {name}")]
     if is_greenplum_setting(name):
@@ -247,17 +274,29 @@ def _setting(items: list[Token]) -> list[Edit]:
 
 def is_greenplum_setting(name: str) -> bool:
     """Whether only Greenplum knows a setting of that name."""
-    return name.startswith(("gp_", "optimizer", "gpcc.")) or name in ("statement_mem", "max_statement_mem", "allow_segment_dml", "rowsecurity")
+    return name.startswith(("gp_", "optimizer", "gpcc.")) or name in (
+        "statement_mem",
+        "max_statement_mem",
+        "allow_segment_dml",
+        "rowsecurity",
+    )
 
 
 def _columns(items: list[Token], sql: str, ask: Ask | None) -> list[Edit]:
     """gp_segment_id as a function of tableoid, gp_dist_random('t') as a table."""
     edits: list[Edit] = []
     words = {token.lower for token in items}
-    owns_column = any(w in words for w in ("pg_locks", "gp_stat_replication")) or any(w.startswith("__gp_") for w in words)
+    owns_column = any(w in words for w in ("pg_locks", "gp_stat_replication")) or any(
+        w.startswith("__gp_") for w in words
+    )
     for index, token in enumerate(items):
         following = items[index + 1].text if index + 1 < len(items) else ""
-        if token.lower == "gp_segment_id" and following != "(" and not owns_column and not _names_a_column(items, index):
+        if (
+            token.lower == "gp_segment_id"
+            and following != "("
+            and not owns_column
+            and not _names_a_column(items, index)
+        ):
             if index >= 2 and items[index - 1].text == ".":
                 start = index - 2
                 while start >= 2 and items[start - 1].text == ".":
@@ -268,13 +307,22 @@ def _columns(items: list[Token], sql: str, ask: Ask | None) -> list[Edit]:
                 edits.append(Edit(token.start, token.end, "gp_segment_id(tableoid)"))
         elif token.lower == "gp_execution_segment" and following == "(" and "from" in words and index + 2 < len(items):
             edits.append(Edit(token.start, items[index + 2].end, "gp_segment_id(tableoid)"))
-        elif token.lower == "gp_dist_random" and following == "(" and index + 3 < len(items) and items[index + 2].kind == "string":
+        elif (
+            token.lower == "gp_dist_random"
+            and following == "("
+            and index + 3 < len(items)
+            and items[index + 2].kind == "string"
+        ):
             name = items[index + 2].text[1:-1].replace("''", "'")
             edits.append(Edit(token.start, items[index + 3].end, ask("dist_random", name) if ask else name))
-        elif token.lower == "only" and index + 1 < len(items) and items[index - 1].lower in ("from", "join", "update", "truncate", "table"):
-            if items[index + 1].is_name:
-                name, after = _name(items, index + 1, sql)
-                edits.append(Edit(token.start, items[after - 1].end, ask("only", name) if ask else name))
+        elif (
+            token.lower == "only"
+            and index + 1 < len(items)
+            and items[index - 1].lower in ("from", "join", "update", "truncate", "table")
+            and items[index + 1].is_name
+        ):
+            name, after = _name(items, index + 1, sql)
+            edits.append(Edit(token.start, items[after - 1].end, ask("only", name) if ask else name))
     return edits
 
 

@@ -22,14 +22,20 @@ def message(kind: bytes, body: bytes) -> bytes:
 
 def startup(parameters: dict[str, str]) -> bytes:
     """The first message of a session."""
-    body = _INT.pack(PROTOCOL_3) + b"".join(k.encode() + b"\0" + v.encode() + b"\0" for k, v in parameters.items()) + b"\0"
+    body = (
+        _INT.pack(PROTOCOL_3) + b"".join(k.encode() + b"\0" + v.encode() + b"\0" for k, v in parameters.items()) + b"\0"
+    )
     return _INT.pack(len(body) + 4) + body
 
 
 def read_startup(body: bytes) -> dict[str, str]:
     """Parameters of a startup message without its length and version."""
     parts = body.split(b"\0")
-    return {parts[i].decode(errors="surrogateescape"): parts[i + 1].decode() for i in range(0, len(parts) - 1, 2) if parts[i]}
+    return {
+        parts[i].decode(errors="surrogateescape"): parts[i + 1].decode()
+        for i in range(0, len(parts) - 1, 2)
+        if parts[i]
+    }
 
 
 def integer(data: bytes | bytearray, offset: int = 0) -> int:

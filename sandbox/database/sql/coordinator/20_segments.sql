@@ -79,7 +79,7 @@ begin
     for attempt in 1 .. 600 loop
         if (pg_stat_file(runtime || '/probed', true)).modification >= asked - interval '1 second'
            and pg_stat_file(runtime || '/probe', true) is null
-           and to_timestamp(pg_read_file(runtime || '/probed')::float8) > asked then
+           and to_timestamp(nullif(pg_read_file(runtime || '/probed', 0, 64, true), '')::float8) > asked then
             return true;
         end if;
         perform pg_sleep(0.05);
