@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import random
 import select
 import shutil
 import signal
@@ -23,6 +24,7 @@ from sandbox.datacenter import kernel, linux
 SSHD = ("/usr/sbin/sshd", "-D", "-e", "-f", "/etc/ssh/sshd_config")
 _POSTGRES_PATIENCE = 20.0  # seconds for servers to shut down
 _PATIENCE = 3.0  # seconds for anything else
+_FIRST_PIDS = (1000, 30000)  # the smallest pid_max there is is 32768
 _RESTART_DELAY = 0.5  # seconds before an sshd that ended (a bad configuration, perhaps) is tried again
 
 
@@ -90,6 +92,8 @@ def shut_down(bury: Callable[[], None]) -> None:
         asked |= servers
         time.sleep(0.02)
         bury()
+    if servers:
+        print(f"servers that did not shut down: {servers}", flush=True)
     for number, patience in ((signal.SIGTERM, _PATIENCE), (signal.SIGKILL, _PATIENCE)):
         with contextlib.suppress(ProcessLookupError):
             os.kill(-1, number)
@@ -127,10 +131,15 @@ def prepare() -> None:
             shutil.rmtree(left, ignore_errors=True)
         else:
             left.unlink()
-    with contextlib.suppress(
-        OSError
-    ):  # older kernels refuse it to a namespace's root; only an unprivileged ping needs it
-        Path("/proc/sys/net/ipv4/ping_group_range").write_text("0 65534\n")
+    # Older kernels refuse both to a namespace's root. Only an unprivileged ping needs the first. The second has each
+    # boot number its processes from elsewhere on: from 2 again, a pid file that a crash left would nearly always name a
+    # living process, and PostgreSQL would refuse to start beside it.
+    for path, text in (
+        ("/proc/sys/net/ipv4/ping_group_range", "0 65534"),
+        ("/proc/sys/kernel/ns_last_pid", str(random.randrange(*_FIRST_PIDS))),
+    ):
+        with contextlib.suppress(OSError):
+            Path(path).write_text(f"{text}\n")
     subprocess.run(["sysctl", "--system", "-q"], stdin=subprocess.DEVNULL, capture_output=True, check=False)
 
 
