@@ -25,9 +25,7 @@ class Console:
     :param directory: where the log file goes, default ``~/gpAdminLogs``; created if missing
     """
 
-    def __init__(
-        self, tool: str, *, quiet: bool = False, verbose: bool = False, directory: Path | None = None
-    ) -> None:
+    def __init__(self, tool: str, *, quiet: bool = False, verbose: bool = False, directory: Path | None = None) -> None:
         self.tool = tool
         self.quiet = quiet
         self.verbose = verbose

@@ -33,9 +33,7 @@ def connect(
 
 
 @contextmanager
-def session(
-    environment: Environment, dbname: str, *, utility: bool = False
-) -> Iterator[Any]:
+def session(environment: Environment, dbname: str, *, utility: bool = False) -> Iterator[Any]:
     """A connection that is closed afterwards."""
     connection = connect(environment, dbname, utility=utility)
     try:

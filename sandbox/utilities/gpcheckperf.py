@@ -73,6 +73,7 @@ def check_disks(plan: Plan) -> list[str]:
     made = in_parallel(lambda host: _ssh(host, f"rm -rf {' '.join(places)}; mkdir -p {' '.join(places)}"), plan.hosts)
     for host, result in zip(plan.hosts, made, strict=True):
         if result.code != 0:
+            _remove(plan.hosts, places)
             _result_heading()
             detail = f"[ERROR] Unable to ssh to '{host}'" if result.code == 255 else result.stderr.strip()
             raise UtilityError(
@@ -91,7 +92,11 @@ def check_disks(plan: Plan) -> list[str]:
             lines += _disk_lines(kind, plan, dict(zip(plan.hosts, seconds, strict=True)))
         return lines
     finally:
-        in_parallel(lambda host: _ssh(host, f"rm -rf {' '.join(places)}"), plan.hosts)
+        _remove(plan.hosts, places)
+
+
+def _remove(hosts: Sequence[str], places: Sequence[str]) -> None:
+    in_parallel(lambda host: _ssh(host, f"rm -rf {' '.join(places)}"), hosts)
 
 
 def _disk_lines(kind: str, plan: Plan, seconds: dict[str, float]) -> list[str]:
@@ -163,7 +168,9 @@ def check_network(plan: Plan) -> list[str]:
         lines += [f"{host} Rx rate: {sum(r for (_, b), r in measured.items() if b == host):.2f}" for host in plan.hosts]
         return [*lines, "", *_network_summary(rates), "", ""]
     lines = ["Netperf bisection bandwidth test", *(f"{a} -> {b} = {rate:.6f}" for (a, b), rate in measured.items())]
-    slow = [f"[Warning] connection between {a} and {b} is no good" for (a, b), r in measured.items() if r < 0.9 * max(rates)]
+    slow = [
+        f"[Warning] connection between {a} and {b} is no good" for (a, b), r in measured.items() if r < 0.9 * max(rates)
+    ]
     return [*lines, *_network_summary(rates), "", *slow, ""]
 
 
@@ -220,7 +227,9 @@ def _plan(options: optparse.Values) -> Plan:
 def main(arguments: list[str] | None = None) -> int:
     """Exit code 1 when a test cannot be set up; a slow disk is 0."""
     given = sys.argv[1:] if arguments is None else arguments
-    parser = optparse.OptionParser(prog="gpcheckperf", usage="gpcheckperf [options] {-f hostfile | -h host ...}", add_help_option=False)
+    parser = optparse.OptionParser(
+        prog="gpcheckperf", usage="gpcheckperf [options] {-f hostfile | -h host ...}", add_help_option=False
+    )
     parser.add_option("-?", "--help", action="store_true", dest="help", default=False)
     parser.add_option("--version", action="store_true", dest="version", default=False)
     parser.add_option("-v", action="store_true", dest="verbose", default=False)

@@ -22,7 +22,7 @@ def show(environment: Environment, array: Array, name: str) -> int:
     with session(environment, "template1") as connection:
         own = _value(connection, name)
     if own is None:
-        raise Failure(f"Failed to retrieve GUC information: unrecognized configuration parameter \"{name}\"")
+        raise Failure(f'Failed to retrieve GUC information: unrecognized configuration parameter "{name}"')
     up = [s for s in array.primaries if s.is_up]
 
     def ask(segment: Segment) -> str:
@@ -60,7 +60,9 @@ def list_all(environment: Environment) -> int:
     with session(environment, "template1") as connection:
         found = rows(connection, "SELECT name, unit, context, vartype, min_val, max_val FROM pg_settings ORDER BY 1")
     for name, unit, context, kind, least, most in found:
-        say(f"[name: {name}] [unit: {unit}] [context: {context}] [vartype: {kind}] [min_val: {least}] [max_val: {most}]")
+        say(
+            f"[name: {name}] [unit: {unit}] [context: {context}] [vartype: {kind}] [min_val: {least}] [max_val: {most}]"
+        )
     return 0
 
 
@@ -78,7 +80,7 @@ def change(environment: Environment, array: Array, options: optparse.Values, con
     def edit(segment: Segment) -> int:
         value = options.master_value if segment.content == -1 and options.master_value is not None else options.value
         path = f"{segment.datadir}/postgresql.conf"
-        add = "" if options.remove else f"; echo \"{name} = {_quoted(value)} # gpconfig\" >> {path}"
+        add = "" if options.remove else f'; echo "{name} = {_quoted(value)} # gpconfig" >> {path}'
         return RemoteCommand(segment.address, f"{drop}{path}{add}").run().code
 
     chosen = [s for s in array.segments if not options.master_only or s.content == -1]

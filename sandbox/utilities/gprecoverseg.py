@@ -71,9 +71,7 @@ class Recovery:
         pairs = [(segment, self._source(array, segment)) for segment in failed]
         self._show_control_data(pairs)
         self._describe(pairs, full=full)
-        if not self.options.no_prompt and not ask_yes_no(
-            "\nContinue with segment recovery procedure", "N"
-        ):
+        if not self.options.no_prompt and not ask_yes_no("\nContinue with segment recovery procedure", "N"):
             raise Failure("User canceled")
         self._restore(connection, pairs, full=full)
         self.console.info("Triggering FTS probe")
@@ -174,7 +172,9 @@ class Recovery:
         deadline = time.monotonic() + SYNC_SECONDS
         while time.monotonic() < deadline:
             execute(connection, "SELECT gp_request_fts_probe_scan()")
-            waiting = [s for s in read_array(connection).segments if s.dbid in dbids and (s.status, s.mode) != ("u", "s")]
+            waiting = [
+                s for s in read_array(connection).segments if s.dbid in dbids and (s.status, s.mode) != ("u", "s")
+            ]
             if not waiting:
                 return
             time.sleep(0.2)
@@ -190,9 +190,7 @@ class Recovery:
             return
         unbalanced.sort(key=lambda s: (s.content, s.role != "p"))
         self._describe_rebalance(unbalanced)
-        if not self.options.no_prompt and not ask_yes_no(
-            "\nContinue with segment rebalance procedure", "N"
-        ):
+        if not self.options.no_prompt and not ask_yes_no("\nContinue with segment rebalance procedure", "N"):
             raise Failure("User canceled")
         self.console.info("Determining primary and mirror segment pairs to rebalance")
         self.console.info("Stopping unbalanced primary segments...")

@@ -84,7 +84,9 @@ class Session:
 
 def main(arguments: list[str] | None = None) -> int:
     """The command."""
-    parser = optparse.OptionParser(prog="gpssh", usage="gpssh [-v] [-e] [-s] [-u user] {-f file | -h host ...} [command]", add_help_option=False)
+    parser = optparse.OptionParser(
+        prog="gpssh", usage="gpssh [-v] [-e] [-s] [-u user] {-f file | -h host ...} [command]", add_help_option=False
+    )
     parser.disable_interspersed_args()
     parser.add_option("-?", "--help", action="store_true", dest="help", default=False)
     parser.add_option("--version", action="store_true", dest="version", default=False)

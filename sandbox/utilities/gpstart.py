@@ -46,9 +46,7 @@ class Start:
         self._refuse_if_running()
         # A half-made expansion must be rolled back first; -R lets a person in to do that.
         if (self.datadir / "gpexpand.status").exists() and not restricted:
-            raise Failure(
-                "Found a System Expansion Setup in progress. Please run 'gpexpand --rollback'"
-            )
+            raise Failure("Found a System Expansion Setup in progress. Please run 'gpexpand --rollback'")
         mode = " in admin and RESTRICTED mode" if restricted else " in admin mode"
         console.info(f"Starting Master instance{mode}")
         self._coordinator("start", "--mode", "utility")
@@ -118,9 +116,7 @@ class Start:
         failed = self._report(up, results, skipped)
         restricted = " in RESTRICTED mode" if self.options.restricted else " "
         coordinator = array.coordinator
-        console.info(
-            f"Starting Master instance {coordinator.hostname} directory {coordinator.datadir}{restricted}"
-        )
+        console.info(f"Starting Master instance {coordinator.hostname} directory {coordinator.datadir}{restricted}")
         self._coordinator("start", *(("--mode", "restricted") if self.options.restricted else ()))
         console.info(f"Command pg_ctl reports Master {coordinator.hostname} instance active")
         console.info("Connecting to dbname='template1' connect_timeout=15")
@@ -159,7 +155,9 @@ class Start:
                 f" with reason:'{result.stderr.strip()}'"
             )
         console.info(RULE)
-        console.info(f"   Successful segment starts                                            = {len(segments) - len(failed)}")
+        console.info(
+            f"   Successful segment starts                                            = {len(segments) - len(failed)}"
+        )
         level = console.warning if failed else console.info
         mark = "  <<<<<<<<" if failed else ""
         level(f"   Failed segment starts                                                = {len(failed)}{mark}")

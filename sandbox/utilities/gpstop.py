@@ -56,7 +56,9 @@ class Stop:
         self.console.info("Signalling all postmaster processes to reload")
         command = "kill -HUP $(head -1 {}/postmaster.pid)"
         up = [s for s in array.segments if s.is_up]
-        results = in_parallel(lambda s: RemoteCommand(s.address, command.format(s.datadir)).run(), up, self.options.batch)
+        results = in_parallel(
+            lambda s: RemoteCommand(s.address, command.format(s.datadir)).run(), up, self.options.batch
+        )
         return 2 if any(result.code for result in results) else 0
 
     def _confirm(self, array: Array) -> None:

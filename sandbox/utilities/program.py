@@ -74,7 +74,9 @@ def _in_old_words(text: str) -> str:
     """A refused connection as libpq of 9.4 tells it; PostgreSQL's of today names host and port in other words."""
     import re
 
-    found = re.findall(r'connection to server at "([^"]+)" \(([^)]+)\), port (\d+) failed: (Connection refused)\n', text)
+    found = re.findall(
+        r'connection to server at "([^"]+)" \(([^)]+)\), port (\d+) failed: (Connection refused)\n', text
+    )
     if not found:
         return text
     return "".join(

@@ -25,10 +25,7 @@ class Result:
     stderr: str
 
     def __str__(self) -> str:
-        return (
-            f"cmd had rc={self.code} completed=True halted=False\n"
-            f"  stdout='{self.stdout}'\n  stderr='{self.stderr}'"
-        )
+        return f"cmd had rc={self.code} completed=True halted=False\n  stdout='{self.stdout}'\n  stderr='{self.stderr}'"
 
 
 class ExecutionError(Exception):

@@ -112,7 +112,9 @@ class SegmentBuilder:
     def configure(self) -> None:
         """Data directories from the tar file, access rules, then each server once started and stopped again."""
         self.console.info("Configuring new segments (primary)")
-        described = {host: ",".join(self._describe(s) for s in self.primaries if s.hostname == host) for host in self.hosts}
+        described = {
+            host: ",".join(self._describe(s) for s in self.primaries if s.hostname == host) for host in self.hosts
+        }
         self.console.info(str(dict(sorted(described.items(), reverse=True))))
         logs = self.console.directory
 

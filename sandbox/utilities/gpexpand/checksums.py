@@ -7,7 +7,7 @@ import re
 from ..console import Console
 from ..environment import Environment
 from ..errors import ExpansionError
-from ..remote import RemoteCommand, in_parallel, run
+from ..remote import RemoteCommand, Result, in_parallel, run
 from ..segments import Array, Segment
 
 _CHECKSUM = re.compile(r"^Data page checksum version:\s*(\S+)", re.MULTILINE)
@@ -21,20 +21,22 @@ def check_heap_checksums(environment: Environment, array: Array, console: Consol
     :raises ExpansionError: a segment differs from the coordinator
     """
 
-    def read(segment: Segment) -> str | None:
-        result = RemoteCommand(segment.hostname, f"$GPHOME/bin/pg_controldata {segment.datadir}").run()
+    def read(segment: Segment) -> Result:
+        return RemoteCommand(segment.hostname, f"$GPHOME/bin/pg_controldata {segment.datadir}").run()
+
+    segments = array.segment_instances
+    known = set()
+    # Told when all have answered, so that an interrupted run says nothing.
+    for segment, result in zip(segments, in_parallel(read, segments), strict=True):
         if result.code != 0:
             console.warning(f"cannot access pg_controldata for dbid {segment.dbid} on host {segment.hostname}")
-            return None
+            continue
         console.info(
             f"Successfully finished pg_controldata {segment.datadir} for dbid {segment.dbid}:\n"
             f"stdout: {result.stdout}\nstderr: {result.stderr}"
         )
         found = _CHECKSUM.search(result.stdout)
-        return found.group(1) if found else None
-
-    answers = in_parallel(read, array.segment_instances)
-    known = {answer for answer in answers if answer is not None}
+        known.add(found.group(1) if found else None)
     if not known:
         console.critical("No segments responded to ssh query for heap checksum. Not expanding the cluster.")
         return

@@ -100,7 +100,7 @@ def main(arguments: list[str] | None = None) -> int:
     with ThreadPoolExecutor(max_workers=max(1, min(options.batch, len(segments)))) as pool:
         futures = [pool.submit(configure, segment, options.tar, command, console) for segment in segments]
     failures = [problem for problem in (future.exception() for future in futures) if problem is not None]
-    for problem in failures[:1]:
+    for problem in failures[-1:]:  # the real one tells of the last
         console.error(str(problem))
-        sys.stderr.write(str(problem))
+        sys.stderr.write(f"{problem}\n")
     return 1 if failures else 0

@@ -55,9 +55,7 @@ HOW_MANY = """
     """
 
 
-def interview(
-    array: Array, hosts_file: str | None, console: Console, tablespaces: Sequence[Tablespace] = ()
-) -> Path:
+def interview(array: Array, hosts_file: str | None, console: Console, tablespaces: Sequence[Tablespace] = ()) -> Path:
     """Ask, and write the input file.
 
     :return: the file, ``gpexpand_inputfile_YYYYMMDD_HHMMSS`` in the working directory
@@ -73,9 +71,7 @@ def interview(
         raise UserAborted
     named = _read_hosts(hosts_file) if hosts_file else _split(ask(HOSTS, None))
     if array.mirrored and len(named) < 2:
-        raise ExpansionError(
-            "You must be adding two or more hosts when expanding a system with mirroring enabled."
-        )
+        raise ExpansionError("You must be adding two or more hosts when expanding a system with mirroring enabled.")
     strategy = _ask_strategy() if array.mirrored else "grouped"
     hosts = [host for host in named if host not in array.hosts]
     if not hosts:

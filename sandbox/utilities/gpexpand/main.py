@@ -107,9 +107,7 @@ class Gpexpand:
             return
         if self.status.cannot_roll_back:
             self.console.warning("The last gpexpand setup did not complete successfully.")
-            self.console.warning(
-                "But you can not rollback to the original state, for new segments have been online."
-            )
+            self.console.warning("But you can not rollback to the original state, for new segments have been online.")
             self.console.warning("So retry the failing work again in gpexpand setup.")
             from .prepare import Preparation
 

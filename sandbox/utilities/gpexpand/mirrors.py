@@ -25,5 +25,8 @@ def recover_mirrors() -> None:
     )
     stdout, stderr = child.communicate()
     if child.returncode != 0:
-        raise ExecutionError("non-zero rc: " + str(child.returncode), "$GPHOME/bin/gprecoverseg -a -F", Result(
-            child.returncode, stdout, stderr))
+        raise ExecutionError(
+            "non-zero rc: " + str(child.returncode),
+            "$GPHOME/bin/gprecoverseg -a -F",
+            Result(child.returncode, stdout, stderr),
+        )

@@ -22,8 +22,8 @@ def sync_packages(hosts: list[str], console: Console) -> None:
             console.info(f"The packages on {host} are consistent.")
             continue
         failed = ExecutionError(f"non-zero rc: {result.code}", str(command), result)
-        console.error(f"{failed}\nTraceback (most recent call last):\n{failed}")
+        console.error(f"{failed}\nTraceback (most recent call last):\nExecutionError: {failed}")
     if failed is not None:
         console.error("Syncing of Greenplum Database extensions has failed.")
-        say(f"Traceback (most recent call last):\n{failed}")
+        say(f"Traceback (most recent call last):\nExecutionError: {failed}")
         console.warning("Please run gppkg --clean after successful expansion.")

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..console import Console
-from ..database import connect, describe, execute, read_array, rows, scalar
+from ..database import connect, describe, execute, read_array, rows, scalar, session
 from ..environment import Environment
 from . import schema
 from .options import Options
@@ -107,7 +107,9 @@ class Redistribution:
         """For signals: cancel what runs, then note that the expansion stopped."""
         if self._workers:
             self._halt()
-            schema.record(self.connection, schema.STOPPED)
+            # A connection of its own: whatever interrupted us may have ended the one of the run.
+            with session(self.environment, schema.DATABASE) as connection:
+                schema.record(connection, schema.STOPPED)
 
     def _halt(self) -> None:
         """No further table; ALTERs under way are cancelled, their work is lost."""
@@ -193,9 +195,7 @@ class Redistribution:
             return
         self._failed.set()
         statement = getattr(problem, "statement", f"ANALYZE {table.name}")
-        self.console.error(
-            f"Table {table.full_name} failed to expand: error '{describe(problem)}' in '{statement}'"
-        )
+        self.console.error(f"Table {table.full_name} failed to expand: error '{describe(problem)}' in '{statement}'")
 
     def _mark_started(self, status: Any, data: Any, table: Table, started: datetime.datetime) -> None:
         if self.options.simple_progress:

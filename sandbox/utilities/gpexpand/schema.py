@@ -153,7 +153,9 @@ def listing(*, leaves: bool, with_sizes: bool = True) -> str:
     already adds the segments up, so it is asked once. With ``-S`` sizes are not asked for at all.
     """
     chosen = _LEAVES if leaves else _REGULAR
-    return _SIZES.format(relations="pg_class" if with_sizes else "(SELECT * FROM pg_class WHERE false) c", chosen=chosen)
+    return _SIZES.format(
+        relations="pg_class" if with_sizes else "(SELECT * FROM pg_class WHERE false) c", chosen=chosen
+    )
 
 
 ROOTS = """

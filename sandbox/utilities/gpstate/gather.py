@@ -86,5 +86,3 @@ def position(location: str | None) -> int | None:
         return None
     high, low = location.split("/")
     return (int(high, 16) << 32) + int(low, 16)
-
-

@@ -313,7 +313,9 @@ def _tables_left(console: Console, connection: Any) -> None:
 
 
 def _tables_moving(console: Console, connection: Any) -> None:
-    found = rows(connection, "SELECT dbname, fq_name FROM gpexpand.status_detail WHERE status = 'IN PROGRESS' ORDER BY 1, 2")
+    found = rows(
+        connection, "SELECT dbname, fq_name FROM gpexpand.status_detail WHERE status = 'IN PROGRESS' ORDER BY 1, 2"
+    )
     if not found:
         return
     console.info(f"Active redistributions = {len(found)}")

@@ -79,7 +79,7 @@ SHARED_TABLES = (
     "sales.orders", "sales.customers", "sales.order_lines", "sales.products", "sales.regions", "sales.clicks",
     "sales.skewed", "sales.facts_1_prt_", "sales.events_1_prt_", "stage.ao_row", "stage.ao_row_zstd", "stage.ao_col",
     "stage.ao_col_zlib", "stage.small_", "stage.empty_t", "stage.unlogged_t", "hr.employees", 'hr."Select"',
-    '"Mixed Case"."Table With Space"', "hr.inh_parent", "hr.inh_child", "hr.bloaty", "stage.ext_w", "sales.mv_orders",
+    '"Mixed Case"."Table With Space"', "hr.bloaty", "stage.ext_w", "sales.mv_orders",
     "sales.mv_customers", "sales.history",
 )  # fmt: skip
 

@@ -99,11 +99,16 @@ RULES = (
     Rule("bytes on their way to a mirror at that moment", _sub(r"(Bytes \w+.*?(?:flush|replay|mirror) +)= \d+$", r"\1= N")),
     Rule("rates and forecasts", _sub(r"[\d.]+ MB/s$", "RATE MB/s")),
     Rule("a forecast of time", _sub(r"(Estimated Time to Completion \| ).*$", r"\1FORECAST")),
+    Rule("a process's row in pg_stat_activity begins with its id", _sub(r"^\d+\|(?=select |ALTER |active\|)", "PID|")),
+    Rule("login methods that an sshd offers", _sub(r"Permission denied \([a-z,-]+\)", "Permission denied (METHODS)")),
+    Rule("hosts without a name server word a failed look-up otherwise", _sub(
+        r"(Could not resolve hostname \w+: ).*$", r"\1UNKNOWN")),
+    Rule("the practice coordinator's proxy keeps its files beside the data directory", _sub(r"^drwx-+ .* \.gpseg-1\n", "")),
     Rule("dots while waiting", _sub(r"^\.+\n", "")),
     Rule("an era is a hash and a time", _sub(r"era is \S+$", "era is ERA")),
     Rule("durations of the tests of gpcheckcat", _sub(r"\b0:00:\d\d(?:\.\d\d)?$", "DURATION")),
     Rule("sizes and dates of `ls -l`", _sub(
-        r"^([-dl][-rwx]{9}) +\d+ (\w+) +(\w+) +\d+ +[A-Z][a-z]{2} +\d+ [\d:]+ ", r"\1 \2 \3 ")),
+        r"^([-dl][-rwx]{9})\.? +\d+ (\w+) +(\w+) +\d+ +[A-Z][a-z]{2} +\d+ [\d:]+ ", r"\1 \2 \3 ")),
     Rule("blocks counted by `ls -l`", _sub(r"^total \d+$", "total N")),
 )  # fmt: skip
 
@@ -117,8 +122,18 @@ def normalise(text: str) -> str:
     """Apply all rules."""
     for rule in RULES:
         text = rule.apply(text)
-    text = _sort_runs(text, lambda line: "-The packages on " in line)
-    return text.strip("\n")
+    return _packages_first(text).strip("\n")
+
+
+def _packages_first(text: str) -> str:
+    """Two threads compare packages: what one says about its host may come before or after the other's complaint."""
+    lines = text.split("\n")
+    told = sorted(line for line in lines if "-The packages on " in line)
+    if not told:
+        return text
+    lines = [line for line in lines if "-The packages on " not in line]
+    place = next((i for i, line in enumerate(lines) if "-Syncing Greenplum Database extensions" in line), -1) + 1
+    return "\n".join([*lines[:place], *told, *lines[place:]])
 
 
 def join_messages(text: str) -> list[str]:

@@ -70,7 +70,9 @@ class Practice:
         self, command: str, host: str = "mdw", *, user: str = "gpadmin", answers: str | None = None, tty: bool = False
     ) -> Outcome:
         """A command as gpadmin in a shell that a login by ssh gives; with a terminal, answers are typed into it."""
-        words = [*self._ssh(host, user, *(["-tt"] if tty else [])), command]
+        if tty:
+            return self._type(command, host, (answers or "").splitlines())
+        words = [*self._ssh(host, user), command]
         done = subprocess.run(
             words,
             input=answers or "",
@@ -81,6 +83,21 @@ class Practice:
             check=False,
         )
         return Outcome(done.returncode, done.stdout.replace("\r\n", "\n"), done.stderr.replace("\r\n", "\n"))
+
+    def _type(self, command: str, host: str, answers: list[str]) -> Outcome:
+        """With a terminal: an answer is typed whenever the prompt waits, so that its echo stands where a person's does."""
+        process = subprocess.Popen(
+            [*self._ssh(host, "gpadmin", "-tt"), command],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, bufsize=0,
+        )  # fmt: skip
+        assert process.stdin is not None
+        assert process.stdout is not None
+        seen = b""
+        while data := process.stdout.read(1):
+            seen += data
+            if seen.endswith(b"\n> ") and answers:
+                process.stdin.write(answers.pop(0).encode() + b"\n")
+        return Outcome(process.wait(), seen.decode(errors="replace").replace("\r\n", "\n"))
 
     def start(self, command: str, host: str = "mdw") -> subprocess.Popen[str]:
         """The same without waiting."""

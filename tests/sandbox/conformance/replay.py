@@ -36,12 +36,11 @@ class Verdict:
 
 
 def translated(recording: Recording, words: dict[str, str]) -> Recording:
-    """A recording in the practice cluster's words, whole words only."""
-    import re
+    """A recording in the practice cluster's words."""
 
     def translate(text: str) -> str:
-        for word, other in words.items():
-            text = re.sub(rf"(?<!\w){re.escape(word)}(?!\w)" if word[0].isalnum() else re.escape(word), other, text)
+        for word in sorted(words, key=len, reverse=True):
+            text = text.replace(word, words[word])
         return text
 
     return Recording(
@@ -88,7 +87,9 @@ def prepare(practice: Practice, step: Prepare) -> None:
         return
     outcome = practice.run(step.command, step.host, user=step.user)
     if outcome.exit_code != 0:
-        raise RuntimeError(f"{step.why}: {step.command} on {step.host} ended with {outcome.exit_code}: {outcome.stderr}")
+        raise RuntimeError(
+            f"{step.why}: {step.command} on {step.host} ended with {outcome.exit_code}: {outcome.stderr}"
+        )
 
 
 def run_scenario(practice: Practice, scenario: Scenario, tell: Callable[[Verdict], None]) -> list[Verdict]:

@@ -16,12 +16,25 @@ def _rows(text: str) -> list[list[str]]:
 
 def described(text: str) -> list[str]:
     r"""``\d``: names and types. psql 9.4 and today's print other columns beside them and lay views out differently."""
-    return [f"{row[0]} {row[1]}" for row in _rows(text) if len(row) >= 3 and re.match(r"(text|timestamp|oid|int|bool|num)", row[1])]
+    return [
+        f"{row[0]} {row[1]}"
+        for row in _rows(text)
+        if len(row) >= 3 and re.match(r"(text|timestamp|oid|int|bool|num)", row[1])
+    ]
 
 
 def records(text: str) -> list[str]:
     """``psql -x``: all names, and the values of those on which something hangs."""
-    telling = {"gp_segment_id", "usename", "application_name", "state", "sync_priority", "sync_state", "sync_error", "usesysid"}
+    telling = {
+        "gp_segment_id",
+        "usename",
+        "application_name",
+        "state",
+        "sync_priority",
+        "sync_state",
+        "sync_error",
+        "usesysid",
+    }
     lines = []
     for row in _rows(text):
         lines.append(f"{row[0]} = {row[1]}" if row[0] in telling else row[0])
@@ -115,6 +128,23 @@ def _sorted_runs(lines: list[str], pattern: re.Pattern[str]) -> list[str]:
     return [*result, *sorted(run)]
 
 
+def measured(text: str) -> list[str]:
+    """gpcheckperf from its result on: before it stand the command and, with -v, commands inside the real utility."""
+    _, mark, result = text.partition("==  RESULT")
+    return figures_left_out(mark + result)
+
+
+def settings(text: str) -> list[str]:
+    """``gpconfig -s``: values are the server's own. The list of ``-l`` is PostgreSQL's, so it is left out."""
+    lines = [line for line in text.split("\n") if not line.startswith("[name: ")]
+    return [re.sub(r"(value: ).*", r"\1VALUE", line) for line in lines]
+
+
+def second_pair(text: str) -> list[str]:
+    """The recorded cluster had been expanded before, so it had more segments to read pg_controldata from."""
+    return [line for line in text.split("\n") if not line.startswith("<pg_controldata ")]
+
+
 def login_errors(text: str) -> list[str]:
     """What gpssh says about hosts; the traceback through its libraries is left out."""
     return [line for line in text.split("\n") if line.startswith(("[ERROR]", "Could not"))]
@@ -135,3 +165,15 @@ def state_and_columns(text: str) -> list[str]:
     r"""Everything but ``\d``, of which names and types are kept."""
     head, mark, tail = text.partition("RC=1\n")
     return [*(head + mark).split("\n"), *sorted(described(tail))]
+
+
+def without_debug(text: str) -> list[str]:
+    """What ``-v`` adds: DEBUG lines with their continuation, which name commands inside the real utility."""
+    kept: list[str] = []
+    inside = False
+    for line in text.split("\n"):
+        if line.startswith("T "):
+            inside = "-[DEBUG]:-" in line
+        if not inside and not line.startswith("<pg_controldata "):
+            kept.append(line)
+    return kept

@@ -40,9 +40,7 @@ class Interrupt:
     @property
     def command(self) -> str:
         """For mdw: wait, then send."""
-        script = (
-            f"until {self.when}; do sleep 0.05; done; kill -{self.signal} $(head -1 {DATA}/gpexpand.pid)"
-        )
+        script = f"until {self.when}; do sleep 0.05; done; kill -{self.signal} $(head -1 {DATA}/gpexpand.pid)"
         quoted = script.replace("'", "'\\''")
         return f"timeout 120 bash -c '{quoted}'"
 
