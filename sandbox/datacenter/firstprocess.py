@@ -134,12 +134,12 @@ def prepare() -> None:
     # Older kernels refuse both to a namespace's root. Only an unprivileged ping needs the first. The second has each
     # boot number its processes from elsewhere on: from 2 again, a pid file that a crash left would nearly always name a
     # living process, and PostgreSQL would refuse to start beside it.
-    for path, text in (
+    for setting, text in (
         ("/proc/sys/net/ipv4/ping_group_range", "0 65534"),
         ("/proc/sys/kernel/ns_last_pid", str(random.randrange(*_FIRST_PIDS))),
     ):
         with contextlib.suppress(OSError):
-            Path(path).write_text(f"{text}\n")
+            Path(setting).write_text(f"{text}\n")
     subprocess.run(["sysctl", "--system", "-q"], stdin=subprocess.DEVNULL, capture_output=True, check=False)
 
 

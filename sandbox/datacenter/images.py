@@ -7,6 +7,7 @@ without loop devices (some containers) get plain directories instead: all works 
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 import subprocess
 import time
@@ -18,12 +19,27 @@ from sandbox.datacenter.preflight import find_program
 from sandbox.datacenter.state import State
 
 _BASE_MB, _PER_MB = 8192, 8  # primary and mirror, old and new copy while a table moves, WAL, and room to spare
+_NEED_MB, _NEED_PER_MB = 2048, 12  # measured: 2.8 GB in all for 200 MB of tables before, 4 GB after an expansion
 _PATIENCE = 15.0  # seconds for the kernel to let go of the filesystems of a sandbox that just ended
 
 
 def disk_size(table_mb: int) -> int:
     """Size in MB of each host's disk for so much table data. Sparse: what is not written takes no room."""
     return _BASE_MB + _PER_MB * table_mb
+
+
+def check_room(state: State, table_mb: int) -> None:
+    """Refuse a directory on a disk that is too full.
+
+    :raises SandboxError: less is free than cluster, redistribution and the copy for `reset` take
+    """
+    need, free = _NEED_MB + _NEED_PER_MB * table_mb, shutil.disk_usage(state.directory).free // 1024**2
+    if free < need:
+        raise SandboxError(
+            f"There is no room for the sandbox in {state.directory}",
+            f"{table_mb} MB of tables need about {need} MB, {free} MB are free",
+            "choose another --state-dir, or a smaller --size",
+        )
 
 
 def image(state: State, host: str) -> Path:

@@ -8,7 +8,9 @@ parents, closed as they may be on the machine, are the host's own directories. O
 
 from __future__ import annotations
 
+import compileall
 import importlib.util
+import shutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,8 +18,7 @@ from pathlib import Path
 from sandbox.datacenter.errors import SandboxError
 
 VENV = Path("/opt/sandbox")
-# The package is read-only for the hosts: without this every utility would compile all of it again.
-_PTH = f"import sys, os; sys.pycache_prefix = '/var/cache/sandbox/%d' % os.getuid()\n{VENV}\n"
+_PTH = f"import _sandbox_bytecode; _sandbox_bytecode.install()\n{VENV}\n"
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,8 @@ def build_venv(root: Path, interpreter: Interpreter) -> list[tuple[Path, Path]]:
     site = venv / f"lib/python{interpreter.version}/site-packages"
     site.mkdir(parents=True)
     (site / "sandbox.pth").write_text(_PTH)
+    shutil.copyfile(package / "datacenter/bytecode.py", site / "_sandbox_bytecode.py")
+    compileall.compile_dir(site, quiet=1)
     (venv / "bin").mkdir()
     for name in ("python", "python3", f"python{interpreter.version}"):
         (venv / "bin" / name).symlink_to(interpreter.executable)

@@ -60,6 +60,7 @@ def start_hosts(state: State, say: Say, *, database: bool, table_mb: int) -> Non
 
 def _make_state(state: State, say: Say, table_mb: int) -> Settings:
     """Decide what is decided once: uids, ports, disks."""
+    images.check_room(state, table_mb)
     uid_base = choose_uid_base(state.directory)
     state.make_directories(uid_base)
     disk_mb = images.disk_size(table_mb)

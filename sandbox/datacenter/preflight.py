@@ -87,14 +87,19 @@ def _check_rights() -> None:
 
 
 def _check_namespaces() -> None:
+    """Try what `staging` does. A container's /proc is partly covered, so a whole one is laid over it first."""
     unshare = find_program("unshare") or "unshare"
-    command = [unshare, "--user", "--map-root-user", "--mount", "--net", "--pid", "--ipc", "--uts", "--fork"]
+    inner = f"{unshare} --user --map-root-user --mount --net --pid --ipc --uts --fork --mount-proc true"
     trial = subprocess.run(
-        [*command, "--mount-proc", "true"], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+        [unshare, "--mount", "sh", "-c", f"mount --bind /proc /proc && exec {inner}"],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if trial.returncode == 0:
         return
-    cause = f"`{' '.join(command[1:])}` is refused: {trial.stderr.strip() or f'exit code {trial.returncode}'}"
+    cause = f"`{inner}` is refused: {trial.stderr.strip() or f'exit code {trial.returncode}'}"
     raise SandboxError("This machine does not permit namespaces", cause, _namespace_remedy())
 
 

@@ -13,6 +13,7 @@ import json
 import os
 import resource
 import shutil
+import signal
 import socket
 import sys
 from collections.abc import Callable
@@ -73,6 +74,7 @@ _ALREADY_RUNNING = 75
 
 def main(state_directory: str) -> int:
     """Start the datacenter of a state directory; returns once its first process runs."""
+    _forget_the_caller()
     state = State(Path(state_directory))
     settings = state.settings()
     lock = os.open(state.lock, os.O_RDWR | os.O_CREAT, 0o600)
@@ -98,6 +100,18 @@ def main(state_directory: str) -> int:
         _become_supervisor({name: s.fileno() for name, s in listeners.items()}, control.fileno(), lock, interpreter)
     os.write(pid_file, json.dumps({"pid": pid, "user_namespace": namespace}).encode())
     return 0
+
+
+def _forget_the_caller() -> None:
+    """Undo what a script or a shell's ``&`` may have left us with and every program of every host would inherit.
+
+    Above all an ignored SIGINT: a utility in a host could not be interrupted.
+    """
+    os.umask(0o022)
+    signal.pthread_sigmask(signal.SIG_SETMASK, [])
+    for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP, signal.SIGPIPE}:
+        if signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def _become_supervisor(relays: dict[str, int], control: int, lock: int, interpreter: Interpreter) -> None:
@@ -223,6 +237,9 @@ def _enter_staging_root(state: State, settings: Settings, interpreter: Interpret
     if settings.disk_mb:
         mount_images(state, root / "state/disks")
     _copy_template(state, settings, root / "template")
+    cache = root / "var/cache/sandbox"
+    cache.mkdir(parents=True)
+    os.chown(cache, settings.uid_base, settings.uid_base)
     (root / "etc").symlink_to("/template/etc")
     linux.pivot_into(root)
 
