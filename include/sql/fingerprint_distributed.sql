@@ -5,6 +5,6 @@
 -- Cost:     reads every row; computed on the segments
 SELECT gp_segment_id AS content,
        count(*) AS rows,
-       sum(('x' || substr(md5(t::text), 1, 16))::bit(64)::bigint::numeric) AS checksum
+       sum(('x' || substr(md5((t.*)::text), 1, 16))::bit(64)::bigint::numeric) AS checksum
 FROM ONLY {table} t
 GROUP BY gp_segment_id

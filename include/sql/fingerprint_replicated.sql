@@ -4,6 +4,6 @@
 -- Why:      a replicated table has no gp_segment_id, and an ordinary query reads one copy only
 SELECT content, count(*) AS rows, sum(hash) AS checksum
 FROM (SELECT gp_execution_segment() AS content,
-             ('x' || substr(md5(t::text), 1, 16))::bit(64)::bigint::numeric AS hash
+             ('x' || substr(md5((t.*)::text), 1, 16))::bit(64)::bigint::numeric AS hash
       FROM gp_dist_random({table_text}) t) AS copies
 GROUP BY content
