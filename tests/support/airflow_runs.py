@@ -15,7 +15,7 @@ from urllib.parse import quote
 from demo.airflow_api import RUN_ENDED, TASK_ENDED, AirflowApi, TaskInstance
 
 EXPAND, ROLLBACK = "greenplum_expand", "greenplum_rollback"
-PATIENCE = 1200.0  # seconds until a wait is given up as hanging
+PATIENCE = 1200.0
 POLL = 0.5  # seconds between two looks at Airflow
 
 
@@ -27,17 +27,19 @@ class Run:
     """One run of a DAG.
 
     :param api: the Airflow it belongs to
+    :param patience: seconds until one wait is given up as hanging
     """
 
-    def __init__(self, api: AirflowApi, dag_id: str, run_id: str) -> None:
+    def __init__(self, api: AirflowApi, dag_id: str, run_id: str, patience: float = PATIENCE) -> None:
         self.api = api
         self.dag_id = dag_id
         self.run_id = run_id
+        self.patience = patience
 
     @classmethod
-    def trigger(cls, api: AirflowApi, dag_id: str, conf: Mapping[str, Any]) -> Self:
+    def trigger(cls, api: AirflowApi, dag_id: str, conf: Mapping[str, Any], patience: float = PATIENCE) -> Self:
         """Begin a run with these parameters."""
-        return cls(api, dag_id, api.trigger(dag_id, dict(conf)))
+        return cls(api, dag_id, api.trigger(dag_id, dict(conf)), patience)
 
     @classmethod
     def newest(cls, api: AirflowApi, dag_id: str) -> Self:
@@ -115,12 +117,12 @@ class Run:
 
     # --- wait --------------------------------------------------------------------------------------------------------
 
-    def wait(self, condition: Callable[[], bool], what: str, patience: float = PATIENCE) -> None:
+    def wait(self, condition: Callable[[], bool], what: str) -> None:
         """Return as soon as the condition holds.
 
         :raises RunStuck: the run has ended without it, or patience is over
         """
-        deadline = time.monotonic() + patience
+        deadline = time.monotonic() + self.patience
         while True:
             ended = self.state in RUN_ENDED  # looked at first: what its end brought about is then seen below
             if condition():
@@ -139,9 +141,9 @@ class Run:
         self.wait(reached, f"task {name} to be {' or '.join(wanted)}")
         return str(self.task(name).state)
 
-    def wait_ended(self, patience: float = PATIENCE) -> str:
+    def wait_ended(self) -> str:
         """Wait until the run is over; return its state."""
-        self.wait(lambda: self.state in RUN_ENDED, "the end of the run", patience)
+        self.wait(lambda: self.state in RUN_ENDED, "the end of the run")
         return self.state
 
     def wait_succeeded(self) -> None:
