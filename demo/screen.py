@@ -155,7 +155,7 @@ class LiveScreen:
 
     def _picture(self, board: Board) -> RenderableType:
         parts: list[RenderableType] = [Text(f"Expanding from two to four hosts  {self._elapsed()}", style="bold")]
-        rows = Table.grid(padding=(0, 1))
+        rows = _grid()
         for preparation in board.preparations:
             took = preparation.seconds or time.monotonic() - preparation.began
             sign, style, _ = _SIGNS["success" if preparation.done else "running"]
@@ -175,7 +175,7 @@ class LiveScreen:
 
     def _tasks(self, board: Board, room: int) -> Table:
         """All tasks if they fit; else what is done and what is far away shrinks to a line each."""
-        rows = Table.grid(padding=(0, 1))
+        rows = _grid()
         shown, before, after = fit(board.tasks, room)
         if before:
             rows.add_row(Text("✓", "green"), Text(f"{before} tasks done", "dim"))
@@ -201,6 +201,15 @@ class LiveScreen:
             total, done = float(moves.tables or 1), float(moves.tables_done)
         bar.add_row(Text("tables"), ProgressBar(total=total, completed=min(done, total), width=40), moves_text(moves))
         return bar
+
+
+def _grid() -> Table:
+    """Sign, name, time, and a note that is cut where the terminal ends: a line each, whatever it says."""
+    grid = Table.grid(padding=(0, 1))
+    for _ in range(3):
+        grid.add_column(no_wrap=True)
+    grid.add_column(no_wrap=True, overflow="ellipsis")
+    return grid
 
 
 def moves_text(moves: Moves) -> str:
