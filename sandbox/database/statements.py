@@ -52,7 +52,10 @@ def rewrite(sql: str, ask: Ask | None = None) -> str:
         return sql
     edits: list[Edit] = []
     for items in statements(sql):
-        edits += _edits_of(items, sql, ask)
+        try:
+            edits += _edits_of(items, sql, ask)
+        except IndexError:  # the statement ends too early: the server's message says so better
+            continue
     for edit in sorted(edits, key=lambda e: e.start, reverse=True):
         sql = sql[: edit.start] + edit.text + sql[edit.end :]
     return sql
@@ -115,7 +118,7 @@ def _alter(items: list[Token], sql: str) -> list[Edit]:
     elif words[:3] == ["set", "with", "("] and "reorganize" in words:
         done = mark(do="redistribute", table=table, by=None)
     else:
-        return [Edit(items[1].start, kind_end, kind)] if kind != sql[items[1].start : kind_end] else []
+        return [Edit(items[1].start, kind_end, kind)] if items[1].lower in ("external", "materialized") else []
     return [
         Edit(items[1].start, kind_end, kind),
         Edit(items[position].start, items[-1].end, f"SET WITHOUT OIDS {done}"),
