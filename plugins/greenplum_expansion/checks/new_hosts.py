@@ -49,6 +49,7 @@ class NewHostFacts:
     :param missing_tools: of those gpexpand calls on a new host
     :param directories: state of each data directory planned on it
     :param ports_in_use: of those planned on it
+    :param member: host of the cluster that has one of these addresses too, so is this machine; empty if none
     :param host_key_note: fingerprint, if the host's SSH key was met for the first time; else empty
     """
 
@@ -59,6 +60,7 @@ class NewHostFacts:
     missing_tools: tuple[str, ...] = ()
     directories: dict[str, DirectoryState] = field(default_factory=dict)
     ports_in_use: tuple[int, ...] = ()
+    member: str = ""
     host_key_note: str = ""
 
 
@@ -66,6 +68,15 @@ def check_new_host(facts: NewHostFacts, coordinator_gp_version: str, gphome: str
     """Name, software, tools, directories and ports of one new host."""
     subject = f"new host {facts.hostname}"
     findings = []
+    if facts.member:
+        # Nothing else is said of it: a port in use there is the cluster's own, and must not be freed.
+        return [
+            Finding.error(
+                subject,
+                f"behind its name or address is {facts.member}, which is in the cluster already",
+                "name only hosts that are not in gp_segment_configuration, under whatever name",
+            )
+        ]
     if not facts.resolved:
         findings.append(
             Finding.error(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import posixpath
 import shlex
 from collections.abc import Sequence
@@ -24,6 +25,13 @@ _TOOLS = ("tar", "scp", "ssh", "rsync", "ps", "hostname")
 def read_topology(hook: GreenplumHook) -> Topology:
     """The cluster as its catalog tells it now."""
     return Topology.from_rows(hook.query("segment_configuration"))
+
+
+def read_probed_topology(hook: GreenplumHook) -> Topology:
+    """The cluster after every segment was looked at: a segment that has just died still counts as up before."""
+    with hook.connected() as connection:
+        hook.query("request_fts_probe", connection=connection)
+        return Topology.from_rows(hook.query("segment_configuration", connection=connection))
 
 
 def read_server(hook: GreenplumHook) -> ServerFacts:
@@ -135,10 +143,12 @@ def read_new_host(
         said.setdefault(word, []).append(rest)
     found = dict(entry.rsplit("=", 1) for entry in said.get("directory", []))
     fact = host.host_key
+    own_addresses = tuple(dict.fromkeys(said.get("address", [])))
     return NewHostFacts(
         hostname=hostname,
         resolved=resolved,
-        own_addresses=tuple(dict.fromkeys(said.get("address", []))),
+        own_addresses=own_addresses,
+        member=_member_with_address(hook, own_addresses),
         gp_version=said["version"][0] if said.get("version") else None,
         missing_tools=tuple(said.get("missing", [])),
         directories={path: DirectoryState(state) for path, state in found.items()},
@@ -150,6 +160,19 @@ def read_new_host(
 def _resolve_on_coordinator(hook: GreenplumHook, hostname: str) -> tuple[str, ...]:
     result = hook.coordinator().run(["getent", "ahosts", hostname], check=False)
     return tuple(dict.fromkeys(line.split()[0] for line in result.stdout.splitlines() if line.strip()))
+
+
+def _member_with_address(hook: GreenplumHook, addresses: Sequence[str]) -> str:
+    """Name of the cluster's host that has one of these addresses, under whatever name it was reached; else empty."""
+    mine = {address for address in addresses if not ipaddress.ip_address(address.partition("%")[0]).is_loopback}
+    members = {instance.address: instance.hostname for instance in read_topology(hook).instances}
+    lines = [f"echo {shlex.quote(name)} $(getent ahosts {shlex.quote(name)} | cut -d' ' -f1)" for name in members]
+    said = hook.coordinator().run(Script("\n".join(lines), "resolve the cluster's hosts"), check=False).stdout
+    for line in said.splitlines():
+        name, *resolved = line.split()
+        if mine & set(resolved):
+            return members[name]
+    return ""
 
 
 # A directory can be made if its nearest existing ancestor can be written; gpexpand makes it with mkdir -p.

@@ -33,6 +33,12 @@ def test_a_host_of_the_cluster_is_refused_by_name_or_address(host, known_as):
     assert f"new host {known_as}: it is in the cluster already" in str(found[0])
 
 
+def test_a_host_of_the_cluster_under_another_name_is_refused_without_advice_to_end_its_processes():
+    found = findings(member="sdw1", ports_in_use=(6000, 6001), resolved=())
+    assert len(found) == 1
+    assert "behind its name or address is sdw1, which is in the cluster already" in str(found[0])
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
