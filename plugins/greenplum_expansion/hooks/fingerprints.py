@@ -88,8 +88,10 @@ class _Sessions:
         if not hasattr(self._local, "connection"):
             # The hook reads the Airflow connection at its first use; two threads must not do that at once.
             with self._lock:
-                self._local.connection = self._hook.connect(self._dbname)
-                self._all.append(self._local.connection)
+                connection = self._hook.connect(self._dbname)
+                self._all.append(connection)
+                self._hook.query("fingerprint_session", connection=connection)
+                self._local.connection = connection
         return self._local.connection
 
     def close(self) -> None:
