@@ -161,7 +161,7 @@ class Recovery:
         copied = create_mirror(self.environment, segment, source)
         if copied.code != 0:
             return copied
-        say(f"{where}: pg_basebackup: base backup completed" if full else f"{where}: Done!")
+        say(f"{where}: pg_basebackup: base backup completed" if full else f"{where}: Done!\n{where}: Done!")
         return instance(self.environment, segment, "start")
 
     def _was_mirror(self, segment: Segment) -> bool:

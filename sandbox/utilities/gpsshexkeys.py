@@ -17,6 +17,7 @@ from .console import say
 from .errors import UtilityError
 from .hostlists import read_host_file, unique
 from .remote import Result, in_parallel, run
+from .sshpool import POOL
 from .version import announce
 
 SSH = ["ssh", "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=yes"]
@@ -26,7 +27,12 @@ _FETCH = """umask 077; mkdir -p ~/.ssh; cd ~/.ssh; touch authorized_keys known_h
 [ -f id_rsa ] || ssh-keygen -q -t rsa -b 2048 -N '' -f id_rsa
 [ -f id_rsa.pub ] || ssh-keygen -y -f id_rsa > id_rsa.pub
 cat id_rsa.pub; echo ==; cat authorized_keys; echo ==; cat known_hosts"""
-_STORE = """umask 077; cd ~/.ssh; cat > .{name}.new && mv .{name}.new {name} && chmod {mode} {name}"""
+_STORE = """umask 077; cd ~/.ssh; cat > .authorized_keys.new <<'END'
+{authorized}END
+cat > .known_hosts.new <<'END'
+{known}END
+chmod 600 .authorized_keys.new .known_hosts.new
+mv .authorized_keys.new authorized_keys && mv .known_hosts.new known_hosts"""
 
 
 @dataclass(frozen=True)
@@ -96,7 +102,7 @@ def exchange(hosts: list[str]) -> None:
         say(f"  ... send to {host}")
 
     def fetch(host: str) -> Credentials:
-        result = run([*SSH, host, _FETCH])
+        result = run([*SSH, *POOL.options(host), host, _FETCH])
         if result.code != 0:
             raise UtilityError(f"cannot retrieve credentials from {host}: {result.stderr.strip()}")
         return Credentials.parse(result.stdout)
@@ -109,14 +115,10 @@ def exchange(hosts: list[str]) -> None:
     texts = {"authorized_keys": "\n".join(authorized) + "\n", "known_hosts": "\n".join(known) + "\n"}
     for name, text in texts.items():
         _store_here(name, text)
+    script = _STORE.format(authorized=texts["authorized_keys"], known=texts["known_hosts"])
 
     def store(host: str) -> Result:
-        result = Result(0, "", "")
-        for name, text in texts.items():
-            result = run([*SSH, host, _STORE.format(name=name, mode="600")], stdin=text)
-            if result.code != 0:
-                break
-        return result
+        return run([*SSH, *POOL.options(host), host, "bash -s"], stdin=script)
 
     for host, result in zip(remote, in_parallel(store, remote), strict=True):
         if result.code != 0:

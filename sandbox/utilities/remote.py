@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from .environment import GPHOME
+from .sshpool import POOL
 
+SCP = ("scp", "-q", "-o", "StrictHostKeyChecking=no")
 SSH = ("ssh", "-o", "StrictHostKeyChecking=no", "-o", "ServerAliveInterval=60")
 
 T = TypeVar("T")
@@ -59,7 +61,7 @@ class RemoteCommand:
 
     def run(self, stdin: str | None = None) -> Result:
         """Run it; a failure is a result, not an exception."""
-        return run([*SSH, self.host, self.script], stdin=stdin)
+        return run([*SSH, *POOL.options(self.host), self.host, self.script], stdin=stdin)
 
     def check(self, summary: str = "Error Executing Command: ") -> Result:
         """Run it; a failure raises ExecutionError."""
@@ -86,7 +88,12 @@ def run(argv: Sequence[str], *, stdin: str | None = None, cwd: str | None = None
 
 def copy_to(source: str, host: str, target: str) -> Result:
     """scp a file to another host."""
-    return run(["scp", "-q", "-o", "StrictHostKeyChecking=no", source, f"{host}:{target}"])
+    return run([*SCP, *POOL.options(host), source, f"{host}:{target}"])
+
+
+def copy_from(host: str, source: str, target: str) -> Result:
+    """scp a file from another host."""
+    return run([*SCP, *POOL.options(host), f"{host}:{source}", target])
 
 
 def in_parallel(work: Callable[[T], R], items: Iterable[T], workers: int = 16) -> list[R]:

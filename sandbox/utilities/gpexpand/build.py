@@ -15,7 +15,7 @@ from pathlib import Path
 from ..console import Console
 from ..environment import Environment
 from ..errors import ExpansionError
-from ..remote import ExecutionError, RemoteCommand, Result, copy_to, in_parallel, run
+from ..remote import ExecutionError, RemoteCommand, Result, copy_from, copy_to, in_parallel, run
 from ..segments import Array, Segment
 from .options import Options
 
@@ -80,10 +80,10 @@ class SegmentBuilder:
         )  # fmt: skip
         for name in ("postgresql.conf", "pg_hba.conf"):
             self.console.info(f"Copying {name} from existing segment into template")
-            source = f"{first.hostname}:{first.datadir}/{name}"
-            result = run(["scp", "-q", "-o", "StrictHostKeyChecking=no", source, str(self.template)])
+            result = copy_from(first.hostname, f"{first.datadir}/{name}", str(self.template))
             if result.code != 0:
-                raise ExecutionError("Error Executing Command: ", f"/bin/scp {source} {self.template}", result)
+                command = f"/bin/scp {first.hostname}:{first.datadir}/{name} {self.template}"
+                raise ExecutionError("Error Executing Command: ", command, result)
         self.console.info("Creating schema tar file")
         command = f"/bin/tar cvPf {TAR} -C {self.template}  ."
         result = run(["/bin/tar", "cPf", TAR, "-C", str(self.template), "."])

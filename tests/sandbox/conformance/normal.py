@@ -104,6 +104,9 @@ RULES = (
     Rule("hosts without a name server word a failed look-up otherwise", _sub(
         r"(Could not resolve hostname \w+: ).*$", r"\1UNKNOWN")),
     Rule("the practice coordinator's proxy keeps its files beside the data directory", _sub(r"^drwx-+ .* \.gpseg-1\n", "")),
+    Rule("where a server's program lies, and with which of Greenplum's own options it runs", _sub(
+        r"^PID \S*/postgres -D (\S+).*$", r"PID postgres -D \1")),
+    Rule("progress of a copy", _sub(r"^\w+ \(dbid \d+\): +(?:\d+/\d+ kB .*|syncing target data directory)\n", "")),
     Rule("dots while waiting", _sub(r"^\.+\n", "")),
     Rule("an era is a hash and a time", _sub(r"era is \S+$", "era is ERA")),
     Rule("durations of the tests of gpcheckcat", _sub(r"\b0:00:\d\d(?:\.\d\d)?$", "DURATION")),

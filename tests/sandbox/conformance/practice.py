@@ -85,9 +85,12 @@ class Practice:
         return Outcome(done.returncode, done.stdout.replace("\r\n", "\n"), done.stderr.replace("\r\n", "\n"))
 
     def _type(self, command: str, host: str, answers: list[str]) -> Outcome:
-        """With a terminal: an answer is typed whenever the prompt waits, so that its echo stands where a person's does."""
+        """With a terminal: an answer is typed whenever the prompt waits, so that its echo stands where a person's does.
+
+        Not over the kept connection: a second session of it gets a terminal without any modes, echo included.
+        """
         process = subprocess.Popen(
-            [*self._ssh(host, "gpadmin", "-tt"), command],
+            ["ssh", "-o", "ControlPath=none", *self._ssh(host, "gpadmin", "-tt")[1:], command],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, bufsize=0,
         )  # fmt: skip
         assert process.stdin is not None
@@ -95,8 +98,8 @@ class Practice:
         seen = b""
         while data := process.stdout.read(1):
             seen += data
-            if seen.endswith(b"\n> ") and answers:
-                process.stdin.write(answers.pop(0).encode() + b"\n")
+            if seen.endswith(b"\n> "):  # more questions than answers: end of input, as a person's Ctrl-D
+                process.stdin.write(answers.pop(0).encode() + b"\n" if answers else b"\x04")
         return Outcome(process.wait(), seen.decode(errors="replace").replace("\r\n", "\n"))
 
     def start(self, command: str, host: str = "mdw") -> subprocess.Popen[str]:

@@ -15,7 +15,7 @@ from .compare import Outcome, differences
 from .practice import Practice
 from .recordings import Recording, load
 from .scenarios import SCENARIOS
-from .steps import Prepare, Replay, Scenario
+from .steps import DATA, Prepare, Replay, Scenario
 
 SIZE = 20
 """Megabytes in the practice database: the smaller, the sooner tables have moved."""
@@ -49,25 +49,32 @@ def translated(recording: Recording, words: dict[str, str]) -> Recording:
     )  # fmt: skip
 
 
-def replay(practice: Practice, step: Replay) -> Verdict:
-    """Run a recorded command and compare."""
+def replay(practice: Practice, step: Replay) -> list[Verdict]:
+    """Run a recorded command, and what was recorded beside it, and compare."""
     recording = translated(load(step.name), step.translate)
     for name, value in step.faults.items():
         practice.set_fault(name, value)
     begun = time.monotonic()
+    others: list[Verdict] = []
     try:
-        outcome = _run(practice, step, recording)
+        outcome = _run(practice, step, recording, others)
         found = differences(recording, outcome, step.select, stderr=step.stderr)
     except (subprocess.TimeoutExpired, RuntimeError) as problem:
         found = [f"could not be replayed: {problem}"]
     finally:
         if step.faults:
             practice.clear_faults()
-    return Verdict(recording.name, found, time.monotonic() - begun)
+    return [Verdict(recording.name, found, time.monotonic() - begun), *others]
 
 
-def _run(practice: Practice, step: Replay, recording: Recording) -> Outcome:
+def _run(practice: Practice, step: Replay, recording: Recording, others: list[Verdict]) -> Outcome:
     command = step.command or recording.command
+    if step.beside:
+        running = practice.start(command, recording.host)
+        practice.run(f"until kill -0 $(head -1 {DATA}/gpexpand.pid) 2>/dev/null; do sleep 0.05; done")
+        for other in step.beside:
+            others += replay(practice, other)
+        return practice.finish(running)
     if step.interrupt is None:
         return practice.run(command, recording.host, answers=step.answers, tty=step.tty)
     waiting = practice.start(step.interrupt.command)
@@ -104,9 +111,13 @@ def run_scenario(practice: Practice, scenario: Scenario, tell: Callable[[Verdict
                 except (RuntimeError, subprocess.TimeoutExpired) as problem:
                     broken = str(problem)
             continue
-        verdict = Verdict(load(step.name).name, [f"not reached: {broken}"], 0.0) if broken else replay(practice, step)
-        verdicts.append(verdict)
-        tell(verdict)
+        if broken:
+            found = [Verdict(load(s.name).name, [f"not reached: {broken}"], 0.0) for s in (step, *step.beside)]
+        else:
+            found = replay(practice, step)
+        verdicts += found
+        for verdict in found:
+            tell(verdict)
     return verdicts
 
 
@@ -126,7 +137,7 @@ def summary(verdicts: list[Verdict]) -> str:
     lines = [f"{agreeing} of {len(verdicts)} recordings agree"]
     for verdict in verdicts:
         if not verdict.agrees:
-            lines += [f"  {verdict.name}", *(f"      {line}" for line in verdict.differences[:40])]
+            lines.append(f"  not {verdict.name}: {verdict.differences[0]}")
     return "\n".join(lines)
 
 
@@ -144,6 +155,8 @@ def main() -> int:
 
     def tell(verdict: Verdict) -> None:
         print(f"{'agrees ' if verdict.agrees else 'DIFFERS'} {verdict.seconds:5.1f} s  {verdict.name}", flush=True)
+        for line in verdict.differences[:40]:
+            print(f"      {line}", flush=True)
 
     with tempfile.TemporaryDirectory(prefix="sbx-") as temporary:
         practice = Practice(options.state_dir or Path(temporary) / "s")

@@ -9,6 +9,7 @@ from .compare import counts_left_out, everything, moved_part, tables_in_any_orde
 from .practice import Practice
 from .recordings import load
 from .selections import (
+    after_clean, by_hand, failing_part, refused_and_state, without_causes, without_control_data,
     catalog_rows,
     described,
     expansion_tables,
@@ -177,6 +178,11 @@ def _idle() -> tuple[Step, ...]:
     )  # fmt: skip
 
 
+MOVING = (
+    "awk '/Querying gpexpand/{n=0} /Finished expanding/{n++} END{exit n<2}' gpAdminLogs/gpexpand_*.log &&"
+    " psql -d postgres -Atc \"select 1 from gpexpand.status_detail where status='IN PROGRESS'\" | grep -q 1"
+)
+"""Two tables have moved in this run, and one is on its way."""
 ROLLED_BACK = Prepare("rolled back", "gpexpand -r >/dev/null")
 
 
@@ -188,6 +194,11 @@ def _failing() -> tuple[Step, ...]:
     return (
         Replay("23_gpexpand_i_bad_unreach"), ROLLED_BACK,
         Replay("23_gpexpand_i_bad_space"), ROLLED_BACK, *NO_ORPHANS,
+        *(Prepare("a place for a tablespace", "mkdir -p /data/ts1", host) for host in ("mdw", "smdw")),
+        Prepare("a tablespace of a user", "psql -qd demo -c \"create tablespace fastts location '/data/ts1'\""),
+        Replay("78_interview_with_tablespace", select=figures_left_out),
+        Replay("78b_gpexpand_i_tablespace_no_ts_file"), Replay("78c_r"),
+        Prepare("no longer", "psql -qd demo -c 'drop tablespace fastts'"),
         Replay("71z_gpexpand_i_SIGINT_before_start_nothing_left",
                interrupt=Interrupt("INT", "grep -qs 'Querying gpexpand' <(tail -n 3 gpAdminLogs/gpexpand_*.log)")),
         Prepare("as recorded", "chmod 555 /data/primary", "sdw4"),
@@ -214,11 +225,6 @@ def _failing() -> tuple[Step, ...]:
 def _expansion() -> tuple[Step, ...]:
     """A whole expansion with everything that can be looked at, interrupted, killed and resumed."""
     by_hand = ("stage.small_02", "sales.clicks")
-    # Two tables are done in this run, and one is on its way.
-    moving = (
-        "awk '/Querying gpexpand/{n=0} /Finished expanding/{n++} END{exit n<2}' gpAdminLogs/gpexpand_*.log &&"
-        " psql -d postgres -Atc \"select 1 from gpexpand.status_detail where status='IN PROGRESS'\" | grep -q 1"
-    )
     return (
         Replay("30_gpexpand_i_plain"),
         Replay("31_gpexpand_schema_describe", select=described),
@@ -235,26 +241,29 @@ def _expansion() -> tuple[Step, ...]:
         Prepare("tables that are expanded, but not in gpexpand's books",
                 "; ".join(f'psql -qc "ALTER TABLE ONLY {name} EXPAND TABLE" 2>/dev/null' for name in by_hand) + "; true"),
         Replay("55_gpexpand_redistribution_SIGINT", select=moved_part, faults={"slow-moves": "2"},
-               interrupt=Interrupt("INT", moving)),
+               interrupt=Interrupt("INT", MOVING)),
         Replay("55b_state_after_SIGINT", "psql -d postgres -c \"select * from gpexpand.status order by updated\" -c \"select 1\"; "
                "psql -d postgres -c \"select * from gpexpand.status order by updated\"; gpstate -x",
                "the recorded command was cut", select=counts_left_out),
         Replay("56_gpexpand_redistribution_SIGKILL", select=moved_part, faults={"slow-moves": "2"},
-               interrupt=Interrupt("KILL", moving)),
+               interrupt=Interrupt("KILL", MOVING)),
         Replay("56b_state_right_after_SIGKILL", select=progress_words),
         Replay("57_gpexpand_resume_after_SIGKILL", select=moved_part),
         Replay("57b_state", select=progress_words),
         Replay("58a_gpexpand_c_incomplete_answer_n", select=without_tables),
-        Prepare("the tables that fail for ever are dropped",
-                "; ".join(f'psql -qc "DROP TABLE {name}"' for name in by_hand)),
-        Replay("42_gpexpand_final_run_completes", select=tables_in_any_order),
+        Prepare(
+            "tables that are expanded, but not in gpexpand's books, fail for ever: they are dropped, as when recorded",
+            "psql -d postgres -Atc \"select 'drop table ' || fq_name || ' cascade;' from gpexpand.status_detail"
+            " where status = 'NOT STARTED'\" | psql -q -d demo -v ON_ERROR_STOP=1",
+        ),
+        Replay("42_gpexpand_final_run_completes", select=moved_part),
         Replay("42b_tables_after_complete", select=progress_words),
         Replay("42c_catalog_after_redistribution", select=shared_policies, stderr=False, because="its last statement was a mistake"),
         Replay("42d_gpexpand_again_after_complete"),
         Replay("42e_gpstate_x_after_complete"),
         Replay("44_gpcheckcat_after"),
         Replay("45_gpexpand_c_after_complete_tty", "gpexpand -c", "the command was typed", answers="y\n", tty=True),
-        Replay("45b_after_clean", select=figures_left_out),
+        Replay("45b_after_clean", select=after_clean),
     )  # fmt: skip
 
 
@@ -279,20 +288,59 @@ def _down() -> tuple[Step, ...]:
     )  # fmt: skip
 
 
+REDO = Prepare(
+    "leaves that have moved may move again: the way to another run on a cluster that is expanded already",
+    "psql -q -d postgres -c \"update gpexpand.status_detail set status = 'NOT STARTED', expansion_started = null,"
+    " expansion_finished = null where fq_name like 'sales.facts%'\" && psql -q -d postgres -c \"insert into"
+    " gpexpand.status values ('EXPANSION STOPPED', now()::timestamp)\"",
+)
+BOOKS = Prepare(
+    "rows of tables that fail for ever are taken out of gpexpand's books",
+    "psql -q -d postgres -c \"delete from gpexpand.status_detail where status = 'NOT STARTED'\"",
+)
+BLOCKER = Prepare(
+    "an open transaction reads the tables that are to move",
+    "nohup psql -d demo -c 'begin; select count(*) from sales.facts; select pg_sleep(4); commit' >/dev/null 2>&1 &",
+)
+
+
+def _kill_primary(practice: Practice) -> None:
+    """The primary of content 1 dies when two tables have moved and one is on its way."""
+    practice.start(
+        f"timeout 120 bash -c '{_shell(MOVING)}' && ssh sdw1 'kill -9 $(head -1 /data/primary/gpseg1/postmaster.pid)'"
+    )
+
+
+def _shell(condition: str) -> str:
+    return f"until {condition}; do sleep 0.05; done".replace("'", "'\\''")
+
+
 def _past_return() -> tuple[Step, ...]:
-    """Failures after the point of no return; blocked, a second gpexpand, a primary dies while tables move."""
+    """Failures after the point of no return; a primary dies while tables move."""
     return (
         FILES, TRUST, KNOWN, *ROOM,
         Prepare("SSH among all hosts", "gpssh-exkeys -e conf/hosts_all -x conf/new_hosts >/dev/null"),
-        Replay("70_gpexpand_i_fails_after_catalog_lock_released"),
+        Prepare("no software", "mkdir -p /tmp/empty; mount --bind /tmp/empty /usr/local/greenplum-db", "sdw4", "root"),
+        Replay("75b_gpexpand_i_no_software_on_new_host", "gpexpand -i conf/expand_4seg </dev/null",
+               "the recorded name of the file belongs to the third pair of hosts", translate=SECOND_EXPANSION,
+               select=second_pair),
+        Replay("75c_gpexpand_r", translate=SECOND_EXPANSION),
+        Prepare("the software is there again", "umount /usr/local/greenplum-db", "sdw4", "root"),
+        *NO_ORPHANS,
+        Replay("70_gpexpand_i_fails_after_catalog_lock_released", select=without_control_data),
         Replay("70b_state", select=state_and_columns),
         Replay("70c_gpexpand_i_again_retries", select=counts_left_out),
-        Replay("68_gpexpand_blocked_by_open_transaction", select=tables_in_any_order),
+        Prepare("the primary of content 1 will die", act=_kill_primary),
+        Replay("77_gpexpand_primary_killed_during_redistribution", select=without_causes, faults={"slow-moves": "2"}),
+        Replay("77b_state", select=counts_left_out),
+        Replay("77c_resume_with_down_segment", select=moved_part),
+        Replay("77d_state", select=counts_left_out),
+        Replay("77e_gprecoverseg", select=everything),
     )  # fmt: skip
 
 
 def _interrupted_mirrors() -> tuple[Step, ...]:
-    """Interrupted while mirrors are copied; stopping and starting; cleaning up what is not finished."""
+    """Stopping and starting; interrupted while mirrors are copied; failing, blocked, two at once; not finished."""
     syncing = "tail -n 3 gpAdminLogs/gpexpand_*.log | grep -q 'Starting new mirror segment synchronization'"
     return (
         FILES, TRUST, KNOWN, *ROOM,
@@ -301,13 +349,39 @@ def _interrupted_mirrors() -> tuple[Step, ...]:
         Replay("08d_gpstart_aR", select=figures_left_out), Replay("08e_gpstop_amf_when_all_up"),
         Replay("08f_after_master_only_stop"),
         Prepare("started again", "gpstart -a >/dev/null"), SYNCED,
+        Prepare("a server of something else", _listener(), "sdw3"),
+        Replay("62c_gpexpand_i_port_in_use_dualstack", "gpexpand -i conf/expand_4seg", "it ends by itself here"),
+        Replay("62d_gpexpand_r"),
+        Prepare("the other server ends", "kill $(cat /tmp/listener.pid)", "sdw3"), *NO_ORPHANS,
         Replay("71_gpexpand_i_SIGINT_during_mirror_sync", interrupt=Interrupt("INT", syncing)),
         Replay("71b_state", select=counts_left_out),
-        Prepare("gprecoverseg goes on by itself", "while pgrep -f '[g]precoverseg -a -F' >/dev/null; do sleep 0.1; done"), SYNCED,
+        Prepare("gprecoverseg goes on by itself", "while pgrep -f '[g]precoverseg -a -F' >/dev/null; do sleep 0.1; done"),
+        SYNCED,
         Replay("71d_gprecoverseg"),
+        Replay("54_alter_table_expand_by_hand", select=by_hand, stderr=False,
+               because="its inheritance tables do not exist here; the errors are compared in tests/sandbox/test_database*.py"),
+        Replay("41_gpexpand_n4_with_failing_tables", select=failing_part),
+        Replay("41c_after_n4_with_failures", select=progress_words),
+        BOOKS, REDO, BLOCKER,
+        Replay("68_gpexpand_blocked_by_open_transaction", select=moved_part,
+               beside=(Replay("68b_while_blocked", select=refused_and_state),)),
+        REDO,
+        Replay("73c_gpexpand_both_d_and_e", select=moved_part),
+        REDO,
         Replay("58b_gpexpand_c_incomplete_answer_y_n", select=without_tables),
         Replay("58c_after", select=figures_left_out),
     )  # fmt: skip
+
+
+def _listener() -> str:
+    program = (
+        "import os, socket, time; s = socket.create_server(('::', 6000), family=socket.AF_INET6, dualstack_ipv6=True);"
+        " open('/tmp/listener.pid', 'w').write(str(os.getpid())); time.sleep(600)"
+    )
+    return (
+        f'rm -f /tmp/listener.pid; nohup /opt/sandbox/bin/python -c "{program}" >/dev/null 2>&1 </dev/null &'
+        " until [ -s /tmp/listener.pid ]; do sleep 0.1; done"
+    )
 
 
 SCENARIOS = (

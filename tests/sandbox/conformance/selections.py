@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from .compare import SHARED_TABLES
+from .compare import SHARED_TABLES, moved_part
 
 
 def _rows(text: str) -> list[list[str]]:
@@ -177,3 +177,64 @@ def without_debug(text: str) -> list[str]:
         if not inside and not line.startswith("<pg_controldata "):
             kept.append(line)
     return kept
+
+
+def without_control_data(text: str) -> list[str]:
+    """A recording that was cut by grep shows remains of pg_controldata."""
+    lines = [line for line in text.split("\n") if not line.startswith("<pg_controldata ")]
+    told = re.compile(r"Latest checkpoint's |Current max_worker|Blocks per segment|stderr:$|T .*Successfully finished pg_controldata")
+    return [line for line in lines if line and not told.match(line)]
+
+
+def after_clean(text: str) -> list[str]:
+    """Rows of the dumped table are other ones; that they have eleven columns stays."""
+    lines = []
+    for line in text.split("\n"):
+        if line.count("\t") > 2:
+            line = f"a row of {line.count(chr(9)) + 1} columns"
+        lines.append(line)
+    return lines
+
+
+def without_causes(text: str) -> list[str]:
+    """A segment dies: how the loss reads, and how many tables meet it, is each database's own.
+
+    Left out are ERROR messages with their continuation and the lines of single tables but for their kinds.
+    """
+    kept: list[str] = []
+    inside = False
+    for line in text.split("\n"):
+        if line.startswith("T "):
+            inside = "-[ERROR]:-" in line
+        if not inside:
+            kept.append(line)
+    return moved_part("\n".join(kept))
+
+
+def failing_part(text: str) -> list[str]:
+    """Which tables fail is other in both; that some do, with which words, stays."""
+    text = re.sub(r"Table \S+ failed to expand: error 'ERROR:  cannot expand table \"[^\"]+\"", "Table T failed to expand: error 'ERROR:  cannot expand table \"T\"", text)
+    text = re.sub(r"' in 'ALTER .*'$", "' in 'ALTER'", text, flags=re.MULTILINE)
+    lines = moved_part(text)
+    failed = {line for line in lines if "failed to expand" in line}
+    return [line for line in lines if "failed to expand" not in line] + sorted(failed)
+
+
+def refused_and_state(text: str) -> list[str]:
+    """What gpexpand says while another one runs; not the locks of that moment."""
+    return [line for line in text.split("\n") if "gpexpand" in line or "RC=" in line or "Expansion State" in line]
+
+
+def by_hand(text: str) -> list[str]:
+    """Command tags of the ALTERs under their headings; not plans, times and tables that the practice database has not."""
+    chosen = (
+        "-- heap hash", "-- a second time", "-- partitioned root", "-- a leaf", "-- replicated", "-- random",
+        "-- view", "-- external readable / writable", "-- quoted", "-- inside a transaction, then rolled back",
+    )  # fmt: skip
+    lines, taken = [], False
+    for line in text.split("\n"):
+        if line.startswith("-- "):
+            taken = line in chosen
+        if taken and line and not line.startswith("Time: "):
+            lines.append(line)
+    return lines

@@ -53,6 +53,7 @@ class Replay:
     :param command: what to run where the recorded text cannot be run as it stands; ``because`` says why
     :param select: which lines are compared
     :param translate: recorded word to the practice cluster's word, where the recording used other hosts or numbers
+    :param beside: recordings of what was done while this command ran, replayed while it runs
     :param stderr: whether stderr is compared; False only where ``because`` says why
     """
 
@@ -66,6 +67,7 @@ class Replay:
     translate: dict[str, str] = field(default_factory=dict)
     stderr: bool = True
     faults: dict[str, str] = field(default_factory=dict)
+    beside: tuple[Replay, ...] = ()
 
 
 Step = Prepare | Replay
