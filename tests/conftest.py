@@ -21,3 +21,6 @@ os.environ.update(
     AIRFLOW__DATABASE__SQL_ALCHEMY_CONN=f"sqlite:///{_home.name}/airflow.db",
     AIRFLOW__USAGE_DATA_COLLECTION__ENABLED="False",
 )
+
+# Fixtures of several directories; imported here so that one session has one practice cluster.
+from tests.support.practice import connect, practice, rows  # noqa: E402, F401

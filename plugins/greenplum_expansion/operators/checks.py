@@ -24,6 +24,7 @@ from greenplum_expansion.hooks.facts import (
     read_expansion_state,
     read_gp_version,
     read_new_host,
+    read_probed_topology,
     read_server,
     read_topology,
 )
@@ -155,7 +156,7 @@ class CheckSegmentsOperator(DependentCheckOperator):
     """All instances up, in their preferred role and in sync; a standby is there."""
 
     def find(self, run: ExpansionRun) -> tuple[list[Finding], Any]:
-        return check_segments(read_topology(run.hook)), None
+        return check_segments(read_probed_topology(run.hook)), None
 
 
 class CheckExpansionStateOperator(DependentCheckOperator):
@@ -177,7 +178,8 @@ class CheckPlacesOperator(DependentCheckOperator):
         findings = check_not_in_cluster(topology, hosts)
         try:
             placed = place(topology, hosts, wished_mirroring(run.request, topology))
-            findings += check_input_file(topology, placed)
+            if not findings:  # places on a host of the cluster are taken, of course
+                findings = check_input_file(topology, placed)
         except PlacementError as error:
             placed = ()
             problem, _, remedy = str(error).rpartition("; ")

@@ -11,7 +11,7 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 from greenplum_expansion.checks.cluster import check_segments
 from greenplum_expansion.checks.finding import errors
 from greenplum_expansion.errors import ExpansionError
-from greenplum_expansion.hooks.facts import read_topology
+from greenplum_expansion.hooks.facts import read_probed_topology
 from greenplum_expansion.hooks.greenplum import GreenplumHook
 
 
@@ -65,6 +65,8 @@ class ClusterHealthyTrigger(BaseTrigger):
 def problems_now(greenplum_conn_id: str) -> list[str]:
     """What keeps the cluster from being healthy; a coordinator that does not answer is such a thing, too."""
     try:
-        return [str(finding) for finding in errors(check_segments(read_topology(GreenplumHook(greenplum_conn_id))))]
+        return [
+            str(finding) for finding in errors(check_segments(read_probed_topology(GreenplumHook(greenplum_conn_id))))
+        ]
     except ExpansionError as error:
         return [str(error)]

@@ -1,0 +1,75 @@
+"""One practice cluster for all tests of a session: starting one costs half a minute."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import psycopg2
+import pytest
+
+from sandbox.datacenter import preflight
+from sandbox.datacenter.errors import SandboxError
+from tests.sandbox.conformance.practice import Practice
+
+__all__ = ["Practice", "connect", "practice", "rows"]
+
+SIZE = 20
+"""Megabytes in database demo: every kind of table, none of them large."""
+
+
+@pytest.fixture(scope="session")
+def practice() -> Iterator[Practice]:
+    """A practice cluster that is up. Who changes it calls `reset` when done."""
+    try:
+        preflight.check_machine(database=True)
+    except SandboxError as error:
+        pytest.skip(str(error))
+    kept = os.environ.get("PRACTICE_STATE_DIR")
+    if kept:  # for writing tests: a cluster that is up already, and stays
+        yield Practice(Path(kept))
+        return
+    with tempfile.TemporaryDirectory(prefix="sb-") as directory:  # short: SSH's control sockets lie in it
+        made = Practice(Path(directory) / "s")
+        try:
+            made.up(SIZE)
+            yield made
+        finally:
+            made.down()
+
+
+@pytest.fixture(scope="session")
+def connect(practice: Practice) -> Callable[..., Any]:
+    """Open a psycopg2 connection as a user outside does, over the relay with the password; autocommit is on."""
+
+    def open_one(database: str = "demo", **options: object) -> Any:
+        known = json.loads(practice.state.connection.read_text())
+        connection = psycopg2.connect(
+            host=known["host"],
+            port=known["port"],
+            user=known["login"],
+            password=known["password"],
+            dbname=database,
+            **options,
+        )
+        connection.autocommit = True
+        return connection
+
+    return open_one
+
+
+@pytest.fixture(scope="session")
+def rows(connect: Callable[..., Any]) -> Callable[..., list[tuple[Any, ...]]]:
+    """Run one statement on a connection of its own and return its rows."""
+
+    def run(statement: str, database: str = "demo") -> list[tuple[Any, ...]]:
+        with closing(connect(database)) as connection, connection.cursor() as cursor:
+            cursor.execute(statement)
+            return cursor.fetchall() if cursor.description else []
+
+    return run
