@@ -1,8 +1,8 @@
 """Where the hosts keep the compiled form of this package: it is read-only for them, its ``__pycache__`` included.
 
 Without it every utility would compile all it imports again. `sys.pycache_prefix` alone would not do: it moves the
-standard library's cache, too, which then would be compiled once more in each host. A ``.pth`` file has every interpreter
-of the hosts import this module first, so it takes what is loaded anyway and nothing else.
+standard library's cache, too, which then would be compiled once more in each host. A ``.pth`` file has every
+interpreter of the hosts import this module first, so it takes what is loaded anyway and nothing else.
 """
 
 import os

@@ -257,23 +257,22 @@ def ssh_command(
 ) -> list[str]:
     """The ssh command line that logs in to a host (straight to it, not through the coordinator)."""
     options = {
-        "UserKnownHostsFile": str(state.known_hosts),
-        "StrictHostKeyChecking": "yes",
+        "Port": str(state.settings().ports[f"{host}:{layout.SSH_PORT}"]),
+        "IdentityFile": _for_ssh(state.client_key),
         "IdentitiesOnly": "yes",
-        "LogLevel": "ERROR",
-        "ConnectTimeout": "10",
+        "UserKnownHostsFile": _for_ssh(state.known_hosts),
+        "StrictHostKeyChecking": "yes",
         "BatchMode": "yes",
+        "ConnectTimeout": "10",
+        "LogLevel": "ERROR",
     }
-    words = [
-        "ssh",
-        *(["-tt"] if terminal else []),
-        "-F",
-        "/dev/null",
-        "-i",
-        str(state.client_key),
-        "-p",
-        str(state.settings().ports[f"{host}:22"]),
-    ]
+    words = ["ssh", "-F", "/dev/null", *(["-tt"] if terminal else [])]
     for name, value in options.items():
-        words += ["-o", f'{name}="{value}"' if " " in value else f"{name}={value}"]
+        words += ["-o", f"{name}={value}"]
     return [*words, f"{user}@127.0.0.1", *command]
+
+
+def _for_ssh(path: Path) -> str:
+    """A path as an option's value: ssh splits at spaces and gives % a meaning."""
+    text = str(path).replace("%", "%%")
+    return f'"{text}"'
