@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -40,7 +41,7 @@ def main(name: str, boot: str, interpreter_json: str) -> int:
     linux.unshare(linux.CLONE_NEWNET | linux.CLONE_NEWNS | linux.CLONE_NEWUTS)
     linux.unshare(linux.CLONE_NEWIPC | linux.CLONE_NEWCGROUP)
     _connect_cable(host, f"{name}-{boot}", datacenter)
-    socket.sethostname(name)
+    socket.sethostname(_hostname(disks.system_disk(name)) or name)
     kernel.start_clock()
     linux.unshare(linux.CLONE_NEWPID)  # last: the next child is the host's process 1
     pid = os.fork()
@@ -52,6 +53,15 @@ def main(name: str, boot: str, interpreter_json: str) -> int:
     how = os.waitstatus_to_exitcode(status)
     print(f"{name}: process 1 ended with {how}", flush=True)
     return {-signal.SIGHUP: REBOOT, -signal.SIGINT: POWER_OFF}.get(how, DIED)
+
+
+def _hostname(disk: Path) -> str | None:
+    """What /etc/hostname says, as any system takes its name from there."""
+    try:
+        name = (disk / "etc/hostname").read_text().strip()
+    except (OSError, UnicodeDecodeError):
+        return None
+    return name if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9.-]{0,63}", name) else None
 
 
 def _connect_cable(host: layout.Host, plug: str, datacenter: int) -> None:

@@ -201,3 +201,13 @@ def test_hugepages_can_be_switched_off(sandbox: Sandbox) -> None:
 def test_service_manager_answers_or_says_that_it_cannot(sandbox: Sandbox, command: str, code: int, words: str) -> None:
     done = sandbox.call("ssh", "--root", "sdw4", command, check=False)
     assert (done.returncode, words in done.stdout + done.stderr) == (code, True), done
+
+
+def test_limits_are_those_of_limits_conf_and_too_high_ones_lock_nobody_out(sandbox: Sandbox) -> None:
+    ours, too_high = "gpadmin - nofile 4000", "* - nofile 99999999"
+    limits = f"cd /etc/security/limits.d; echo '{ours}' > 1.conf; echo '{too_high}' > 0.conf"
+    sandbox.on("sdw4", limits, root=True)
+    assert sandbox.on("sdw4", "ulimit -n; ulimit -Hn").split() == ["4000", "4000"]
+    sandbox.on("sdw4", "rm /etc/security/limits.d/1.conf", root=True)
+    assert int(sandbox.on("sdw4", "ulimit -n")) >= 1024
+    sandbox.on("sdw4", "rm /etc/security/limits.d/0.conf", root=True)

@@ -45,6 +45,28 @@ def test_rebooted_host_comes_back_with_its_files(sandbox: Sandbox, command: str)
     assert float(sandbox.on("sdw3", "cut -d' ' -f1 /proc/uptime")) < float(Path("/proc/uptime").read_text().split()[0])
 
 
+def test_host_is_named_by_its_file_after_a_reboot(sandbox: Sandbox) -> None:
+    for name in ("renamed", "sdw3"):
+        boots = sandbox.lamp("sdw3")["boots"]
+        sandbox.on("sdw3", f"echo {name} > /etc/hostname; reboot", root=True, check=False)
+        wait_for("sdw3 booted again", lambda before=boots: sandbox.lamp("sdw3")["boots"] != before)
+        sandbox.up()
+        assert sandbox.on("sdw3", "hostname").strip() == name
+
+
+def test_connection_to_a_host_that_lost_power_ends(sandbox: Sandbox) -> None:
+    port = sandbox.state.settings().ports["sdw4:22"]
+    with socket.create_connection(("127.0.0.1", port), timeout=120) as open_one:
+        assert open_one.recv(4) == b"SSH-"
+        sandbox.call("fault", "host-down", "sdw4")
+        try:
+            while open_one.recv(4096):
+                pass
+        except ConnectionError:
+            pass  # reset is as good an end as any
+    sandbox.call("fault", "clear")
+
+
 def test_only_root_may_reboot(sandbox: Sandbox) -> None:
     boots = sandbox.lamp("sdw3")["boots"]
     assert "authentication required" in sandbox.on("sdw3", "/usr/local/sbin/reboot", check=False)
