@@ -61,20 +61,35 @@ class Fts:
     def run(self, stopped: Callable[[], bool]) -> None:
         """Rounds until `stopped`; a file named ``probe`` in the runtime directory asks for one at once."""
         request = self.runtime / "probe"
+        requested = False
         while not stopped():
-            requested = request.exists()
-            if requested:
+            if request.exists():
+                requested = True
                 request.unlink(missing_ok=True)
             try:
                 self.round()
             except psycopg2.Error as error:
                 log.warning("round given up: %s", str(error).strip())
                 self._forget_catalog()
-            if requested:
+            if requested and not self._undecided():
                 self._note_round()
-            until = time.monotonic() + INTERVAL
+                requested = False
+            # Who asked waits for a verdict, as Greenplum's own scan tries again before it returns.
+            until = time.monotonic() + (INTERVAL / 5 if requested else INTERVAL)
             while time.monotonic() < until and not stopped() and not request.exists():
                 time.sleep(0.05)
+
+    def _undecided(self) -> bool:
+        """Whether something is missing for so short a time that it may come back."""
+        now = time.monotonic()
+        return any(
+            missing is not None and now - missing < patience + INTERVAL
+            for pair in self.pairs.values()
+            for missing, patience in (
+                (pair.primary_missing, PRIMARY_PATIENCE),
+                (pair.mirror_missing, MIRROR_PATIENCE),
+            )
+        )
 
     def _note_round(self) -> None:
         """For gp_request_fts_probe_scan, which may read at any moment: the file appears whole."""

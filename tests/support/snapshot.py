@@ -11,8 +11,10 @@ from typing import Any
 from greenplum_expansion.hooks.greenplum import GreenplumHook
 
 _STATEMENTS = {
-    "instances": "SELECT dbid, content, preferred_role, port, hostname, datadir FROM gp_segment_configuration ORDER BY 1",
-    "policies": "SELECT localoid::bigint, policytype::text, numsegments, distkey::text FROM gp_distribution_policy ORDER BY 1",
+    "instances": """
+        SELECT dbid, content, preferred_role, port, hostname, datadir FROM gp_segment_configuration ORDER BY 1""",
+    "policies": """
+        SELECT localoid::bigint, policytype::text, numsegments, distkey::text FROM gp_distribution_policy ORDER BY 1""",
     "schemas": "SELECT nspname::text FROM pg_namespace WHERE nspname !~ '^pg_' ORDER BY 1",
 }
 

@@ -1,0 +1,127 @@
+"""The real DAG in a real Airflow on the practice cluster: what goes well, and everything that goes wrong once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from demo.airflow_api import AirflowApi
+from tests.integration.conftest import CONNECTION, NEW_HOSTS
+from tests.support.airflow_runs import EXPAND, ROLLBACK, Run, ended_with_test
+from tests.support.practice import Practice
+from tests.support.snapshot import segment_count, snapshot
+
+pytestmark = [pytest.mark.sandbox, pytest.mark.airflow, pytest.mark.integration, pytest.mark.slow]
+
+CONF = {"greenplum_conn_id": CONNECTION, "new_hosts": NEW_HOSTS}
+
+
+def test_a_rejected_plan_changes_nothing_and_an_approved_one_is_proven(
+    airflow: AirflowApi, cluster: Practice, connection: dict[str, Any]
+) -> None:
+    before = snapshot(connection)
+
+    with ended_with_test(Run.trigger(airflow, EXPAND, CONF)) as run:
+        run.answer("Reject")
+        run.wait_succeeded()
+        assert run.xcom("report")["outcome"] == "rejected"
+        assert run.states()["add_segments"] == "skipped"
+        assert snapshot(connection) == before
+
+    with ended_with_test(Run.trigger(airflow, EXPAND, CONF)) as run:
+        question = run.wait_for_question()
+        assert "grows from 4 to 8 segments by the hosts sdw3, sdw4" in question["body"]
+        assert "sdw3|10.77.0.23|6000|/data/primary/gpseg4|11|4|p" in question["body"]
+
+        with ended_with_test(Run.trigger(airflow, EXPAND, CONF)) as second:
+            assert second.wait_ended() == "failed"
+            errors = second.findings(severity="error")
+            assert [error["subject"] for error in errors] == ["Expansion already under way"]
+            assert run.run_id in errors[0]["problem"]
+            assert second.states()["roll_back"] == "skipped"
+
+        run.answer("Approve")
+        run.wait_succeeded()
+        report = run.xcom("report")
+        assert report["is_proven"]
+        assert report["proof"]["tables"] > 30
+        assert (report["segments"]["segments_before"], report["segments"]["segments_after"]) == (4, 8)
+        assert set(report["proof"]["skew_after"]["rows_by_content"]) == {str(content) for content in range(8)}
+        assert all(rows > 0 for rows in report["proof"]["skew_after"]["rows_by_content"].values())
+        assert "Progress: " in run.log("redistribute.watch_progress")
+        after = snapshot(connection)
+        assert segment_count(connection) == 8
+        assert not [name for name, rows in after.items() if name.endswith("schemas") and ("gpexpand",) in rows]
+
+        # Clearing what is over does nothing but look.
+        run.clear()
+        run.wait_succeeded()
+        assert {state for name, state in run.states().items() if name != "roll_back"} == {"success"}
+        assert snapshot(connection) == after
+
+    with ended_with_test(Run.trigger(airflow, EXPAND, CONF)) as again:
+        assert again.wait_ended() == "failed"
+        assert {error["subject"] for error in again.findings(severity="error")} == {"new host sdw3", "new host sdw4"}
+
+
+def test_failures_end_in_a_known_state_and_the_same_run_reaches_its_end(
+    airflow: AirflowApi, cluster: Practice, connection: dict[str, Any]
+) -> None:
+    """Taken back while it can be, finished forward when it cannot, and tables that fail are moved by a later try."""
+    before = snapshot(connection)
+    with ended_with_test(Run.trigger(airflow, EXPAND, {**CONF, "approval": False})) as run:
+        # A person marks the task failed while gpexpand builds segments: it is stopped, and what it did is taken back.
+        cluster.set_fault("gpexpand.BUILD_SEGMENTS_STARTED", "hang")
+        run.wait_for_task("add_segments", "deferred")
+        run.wait(lambda: "BUILD_SEGMENTS_STARTED" in _status_file(cluster), "gpexpand to build segments")
+        run.mark("add_segments", "failed")
+        assert run.wait_ended() == "failed"
+        assert Run.newest(airflow, ROLLBACK).state == "success"
+        assert run.xcom("report", "report")["outcome"] == "rolled back"
+        assert snapshot(connection) == before
+        assert _status_file(cluster) == ""
+        for host in ("sdw3", "sdw4"):
+            left = cluster.run("ls -A /data/primary /data/mirror; pgrep -x postgres", host).stdout
+            assert left.split() == ["/data/mirror:", "/data/primary:"], f"{host}: {left}"
+        cluster.clear_faults()
+
+        # Past the point of no return gpexpand dies: nothing is taken back, and the way forward is told.
+        cluster.set_fault("gpexpand.SETUP_EXPANSION_SCHEMA_STARTED", "kill")
+        run.clear("add_segments", downstream=True)
+        assert run.wait_ended() == "failed"
+        rollback = Run.newest(airflow, ROLLBACK)
+        assert rollback.state == "failed"
+        assert rollback.xcom("roll_back") == "forward only"
+        report = run.xcom("report", "report")
+        assert report["outcome"] == "stopped"
+        assert "clear task add_segments" in report["next_action"]
+        assert segment_count(connection) == 8
+        cluster.clear_faults()
+
+        # A table cannot be moved: the others are, and it is named with its error.
+        cluster.set_fault("table.demo.sales.orders", "disk quota exceeded")
+        run.clear("add_segments", downstream=True)
+        assert run.wait_ended() == "failed"
+        failed = run.xcom("redistribute.watch_progress", "failed_tables")
+        assert [table["table"] for table in failed] == ["demo.sales.orders"]
+        assert "disk quota exceeded" in failed[0]["error"]
+        assert run.states()["roll_back"] == "skipped"
+        cluster.clear_faults()
+
+        # gpexpand is killed while it moves that table.
+        cluster.set_fault("slow-moves", "1")
+        run.clear("redistribute.move_tables", downstream=True)
+        run.wait_for_task("redistribute.watch_progress", "deferred")
+        cluster.run("kill -9 $(cat $MASTER_DATA_DIRECTORY/gpexpand.pid)")
+        cluster.clear_faults()
+        assert run.wait_ended() == "failed"
+        assert "redistribution crashed" in run.xcom("report", "report")["failure"]
+
+        run.clear("redistribute.move_tables", downstream=True)
+        run.wait_succeeded()
+        assert run.xcom("report")["is_proven"]
+
+
+def _status_file(cluster: Practice) -> str:
+    return cluster.run("cat $MASTER_DATA_DIRECTORY/gpexpand.status 2>/dev/null").stdout
