@@ -1,6 +1,6 @@
 """What differs between the members of the Greenplum family, as data in one place.
 
-Sources: sources of gpexpand 6.24.3, 7 (archive) and Cloudberry; docs/reference/flavors.md.
+Sources: sources of gpexpand 6.24.3, 7 (archive) and Cloudberry.
 """
 
 from __future__ import annotations
