@@ -1,8 +1,7 @@
 """What listens on the coordinator's port: passes all to the server behind it, rewriting statements it does not know.
 
-Messages of the client are streamed except Query and Parse; messages of the server are read until the session is ready
-(to name Greenplum's version) and while a statement runs that may fail in the words of the imitation (to leave out
-PL/pgSQL's CONTEXT line).
+Messages of the client are streamed except Query and Parse; those of the server except its version, which is replaced,
+and errors: what the imitation raises loses PL/pgSQL's CONTEXT line.
 """
 
 from __future__ import annotations
@@ -20,22 +19,16 @@ from .statements import RefusedStatement, is_greenplum_setting, rewrite
 
 log = logging.getLogger("proxy")
 
-_PLAIN = (
-    "select",
-    "insert",
-    "update",
-    "delete",
-    "copy",
-    "with",
-    "begin",
-    "commit",
-    "rollback",
-    "end",
-    "fetch",
-    "values",
-    "declare",
-    "table",
+_ERROR, _NOTICE, _PARAMETER, _READY = b"ENSZ"
+_READ = frozenset(b"ENSZ")
+_OURS = (
+    b"function pg_sandbox.",
+    b"function gp_segment_id(",
+    b"function inline_code_block line 1 at RAISE",
+    b"sandbox:fatal",
 )
+"""In the CONTEXT of an error these show that the imitation raised it; Greenplum's errors have none."""
+
 _UTILITY_ONLY = "System was started in master-only utility mode - only utility mode connections are allowed"
 
 
@@ -188,8 +181,6 @@ class ClientSide(asyncio.Protocol):
             fresh = raising(str(refusal))
         if fresh is not sql:
             text = fresh.encode("utf-8", "surrogateescape")
-        if fresh is not sql or not sql.lstrip()[:9].lower().startswith(_PLAIN):
-            server.attend()
         server.transport.write(wire.message(kind, head + text + b"\0" + rest))
 
     async def _send_with_answers(self, kind: bytes, body: bytes, questions: list[tuple[str, str]]) -> None:
@@ -261,57 +252,55 @@ class ServerSide(asyncio.Protocol):
     def __init__(self, client: ClientSide) -> None:
         self.client = client
         self.transport: asyncio.Transport
-        self.buffer = bytearray()
+        self.rest = b""  # of a message that must be complete to be read
+        self.skip = 0  # bytes of a message that is passed on as it comes
         self.ready = False
-        self.reading = 1  # messages are read until as many ReadyForQuery have come
+        self.ending = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.Transport", transport)
 
-    def attend(self) -> None:
-        """Read the answers until the server is ready again."""
-        self.reading = 1
-
     def data_received(self, data: bytes) -> None:
-        if self.client.raw or (not self.reading and not self.buffer):
+        if self.client.raw:
             self.client.transport.write(data)
             return
-        self.buffer += data
-        position, passed, out = 0, 0, []
-        while len(self.buffer) - position >= 5:
-            length = wire.integer(self.buffer, position + 1) + 1
-            if len(self.buffer) - position < length:
-                break
-            kind = self.buffer[position]
-            if kind in b"ENS":
-                out.append(bytes(self.buffer[passed:position]))
-                out.append(
-                    self._changed(
-                        bytes(self.buffer[position : position + 1]),
-                        bytes(self.buffer[position + 5 : position + length]),
-                    )
-                )
-                passed = position + length
-            elif kind == ord("Z"):
-                self.ready, self.reading = True, 0
-            position += length
-        if not self.reading:
-            position = len(self.buffer)  # what follows is not read
-        out.append(bytes(self.buffer[passed:position]))
-        del self.buffer[:position]
+        data, self.rest = self.rest + data, b""
+        size, passed = len(data), 0
+        position = min(self.skip, size)
+        self.skip -= position
+        out: list[bytes] = []
+        while size - position >= 5:
+            kind, end = data[position], position + wire.integer(data, position + 1) + 1
+            if kind in _READ:
+                if end > size:
+                    break
+                fresh = self._changed(kind, data[position + 5 : end])
+                if fresh is not None:
+                    out += (data[passed:position], fresh)
+                    passed = end
+            elif end > size:
+                self.skip, end = end - size, size
+            position = end
+        self.rest = data[position:]
+        out.append(data[passed:position])
         self.client.transport.write(b"".join(out))
 
-    def _changed(self, kind: bytes, body: bytes) -> bytes:
-        if kind == b"S":
-            name = body.split(b"\0")[0]
-            if name == b"server_version":
+    def _changed(self, kind: int, body: bytes) -> bytes | None:
+        """What to send in the place of this message, None for the message itself."""
+        if kind == _READY:
+            self.ready = True
+            if self.ending:  # only now: a client that meets the end of the stream first would not show the message
+                asyncio.get_running_loop().call_soon(self.client.transport.close)
+        elif kind == _PARAMETER:
+            if body.startswith(b"server_version\0"):
                 return wire.message(b"S", b"server_version\0" + settings.SERVER_VERSION.encode() + b"\0")
-            return wire.message(kind, body)
-        fields = [(k, v) for k, v in wire.read_fields(body) if k != b"W"]
-        if (b"H", b"sandbox:fatal") in fields:
-            fields = [(k, b"FATAL" if k in b"SV" else v) for k, v in fields if k != b"H"]
-            asyncio.get_running_loop().call_soon(self.client.transport.close)
-        return wire.write_fields(kind, fields)
+        elif any(word in body for word in _OURS):
+            fields = [(k, v) for k, v in wire.read_fields(body) if k != b"W"]
+            if (b"H", b"sandbox:fatal") in fields:
+                self.ending = True
+                fields = [(k, b"FATAL" if k in b"SV" else v) for k, v in fields if k != b"H"]
+            return wire.write_fields(bytes([kind]), fields)
+        return None
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.client.transport.close()

@@ -4,6 +4,8 @@
 --           databases at once, under the same transaction rules as everything else.
 set allow_system_table_mods = on;
 set check_function_bodies = off;  -- they name the renamed catalogs of 70_catalogs.sql
+alter schema public owner to gpadmin;  -- as before PostgreSQL 15, which gives it to pg_database_owner
+grant create on schema public to public;
 create schema pg_sandbox;
 create schema pg_aoseg;  -- foreign partitions; Greenplum keeps its own auxiliary tables under this name, so everybody skips it
 grant usage on schema pg_sandbox to public;
