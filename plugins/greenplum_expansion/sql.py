@@ -35,7 +35,11 @@ def names() -> list[str]:
 
 @cache
 def load(name: str) -> str:
-    """The text of the statement in `<name>.sql`; raises ExpansionError when there is none of that name."""
+    """The statement in `<name>.sql` without its comments; raises ExpansionError when there is none of that name.
+
+    A comment that names a placeholder would be filled like the statement, and a newline in a table's name would end
+    it: what stands behind it in the name would be run.
+    """
     path = directory() / f"{name}.sql"
     if not _NAME.fullmatch(name) or not path.is_file():
         raise ExpansionError(
@@ -43,4 +47,5 @@ def load(name: str) -> str:
             cause=f"{directory()} has {len(names())} statements and none of that name",
             next_action="correct the name where it is used, or add the file",
         )
-    return path.read_text(encoding="utf-8")
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return "\n".join(line for line in lines if not line.lstrip().startswith("--"))
