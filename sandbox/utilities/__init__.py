@@ -1,4 +1,4 @@
-"""Stand-ins for the gp utilities: the same options, prompts, messages, exit codes, state files and traps as Greenplum 6.24.3.
+"""Stand-ins for the gp utilities: options, prompts, messages, exit codes, state files and traps of Greenplum 6.24.3.
 
 The measure is ``tests/recordings`` (a real cluster, recorded); ``tests/sandbox/conformance`` replays them. The commands
 themselves are the small scripts in ``sandbox/gphome/bin``, each of which calls ``main()`` of a module here.

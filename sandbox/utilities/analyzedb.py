@@ -58,7 +58,7 @@ def analyze(environment: Environment, dbname: str, work: list[tuple[str, bool]],
                 execute(connection, f"ANALYZE {name}")
             finally:
                 connection.close()
-        except Exception as problem:
+        except Exception as problem:  # noqa: BLE001 - one table's failure is reported and counted
             console.error(f"[worker{worker}] failed {what}: {problem}")
             return False
         console.info(f"[worker{worker}] finished {what}. Elapsed time: {int(time.monotonic() - start)} seconds.")
@@ -78,7 +78,8 @@ def write_report(environment: Environment, dbname: str, work: list[tuple[str, bo
         base.mkdir(parents=True)
         console.info(f"Created {base}")
     console.info(
-        f"about to request exclusive lock on '{base}/write_lock_semaphore' for analyzedb, to be able to write results..."
+        f"about to request exclusive lock on '{base}/write_lock_semaphore' for analyzedb,"
+        " to be able to write results..."
     )
     console.info("acquired analyzedb output lock, proceeding...")
     stamp = f"{datetime.datetime.now():%Y%m%d%H%M%S}"

@@ -63,7 +63,8 @@ def scalar(connection: Any, sql: str, parameters: tuple[object, ...] = ()) -> An
 
 def read_array(connection: Any) -> Array:
     """gp_segment_configuration as it is now."""
-    found = rows(connection, f"SELECT {COLUMNS} FROM pg_catalog.gp_segment_configuration ORDER BY content, dbid")
+    query = f"SELECT {COLUMNS} FROM pg_catalog.gp_segment_configuration ORDER BY content, dbid"  # noqa: S608 - a constant
+    found = rows(connection, query)
     return Array(tuple(Segment(*row) for row in found))
 
 

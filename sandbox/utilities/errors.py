@@ -12,7 +12,7 @@ class ExpansionError(UtilityError):
 
 
 class ValidationError(UtilityError):
-    """gpexpand's own check of its surroundings failed; the real one logs it and exits 0 (gpexpand 6.24.3, line 2632)."""
+    """gpexpand's own check of its surroundings failed; the real one exits 0 (gpexpand 6.24.3, line 2632)."""
 
 
 class UserAborted(Exception):

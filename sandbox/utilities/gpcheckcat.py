@@ -1,7 +1,7 @@
 """gpcheckcat: consistency of the catalogs. Three of its tests are made real, the others have nothing to look at here.
 
-Real: ``distribution_policy`` (every distributed table has a policy no wider than the cluster), ``part_integrity`` (leaves
-follow their root in numsegments), ``duplicate`` (no table listed twice).
+Real: ``distribution_policy`` (every distributed table has a policy no wider than the cluster), ``part_integrity``
+(leaves follow their root in numsegments), ``duplicate`` (no table listed twice).
 """
 
 from __future__ import annotations
@@ -45,7 +45,8 @@ QUERIES = {
     "duplicate": "SELECT localoid::regclass::text FROM gp_distribution_policy GROUP BY localoid HAVING count(*) > 1",
     "distribution_policy": "SELECT localoid::regclass::text FROM gp_distribution_policy"
     " WHERE numsegments > (SELECT count(*) FROM gp_segment_configuration WHERE role = 'p' AND content >= 0)",
-    "part_integrity": "SELECT r.parchildrelid::regclass::text FROM pg_partition_rule r JOIN pg_partition p ON p.oid = r.paroid"
+    "part_integrity": "SELECT r.parchildrelid::regclass::text FROM pg_partition_rule r"
+    " JOIN pg_partition p ON p.oid = r.paroid"
     " JOIN gp_distribution_policy child ON child.localoid = r.parchildrelid"
     " JOIN gp_distribution_policy root ON root.localoid = p.parrelid WHERE child.numsegments <> root.numsegments",
 }

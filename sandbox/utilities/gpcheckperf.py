@@ -77,7 +77,8 @@ def check_disks(plan: Plan) -> list[str]:
             _result_heading()
             detail = f"[ERROR] Unable to ssh to '{host}'" if result.code == 255 else result.stderr.strip()
             raise UtilityError(
-                f"command failed: gpscp {GPHOME}/bin/lib/multidd =:/tmp/gpcheckperf_$USER/multidd with output: {detail}\n"
+                f"command failed: gpscp {GPHOME}/bin/lib/multidd =:/tmp/gpcheckperf_$USER/multidd"
+                f" with output: {detail}\n"
             )
     share = plan.bytes_per_host // len(places)
     try:

@@ -1,4 +1,4 @@
-"""gpconfig: show (``-s``), list (``-l``), change (``-c -v``) and reset (``-r``) settings on coordinator and segments."""
+"""gpconfig: show (``-s``), list (``-l``), change (``-c -v``), reset (``-r``) settings of coordinator and segments."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """gprecoverseg: bring back instances that are down (``-a``, ``-F``), or give everybody the preferred role (``-r``).
 
-An instance that was a mirror and has not run ahead is only started ("no rewind required"); any other is copied anew from
-the acting primary, where Greenplum would rewind it: the outcome is the same, at the sandbox's size in a second.
+An instance that was a mirror and has not run ahead is only started ("no rewind required"); any other is copied anew
+from the acting primary, where Greenplum would rewind it: the outcome is the same, at the sandbox's size in a second.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 from .console import Console, ask_yes_no, say
 from .database import execute, read_array, server_version, session
 from .environment import Environment, fault, read_environment
-from .instances import create_mirror, instance
+from .instances import create_mirror, follow, instance
 from .program import Failure, Parser, run
 from .remote import ExecutionError, RemoteCommand, Result, in_parallel
 from .segments import Array, Segment
@@ -97,7 +97,7 @@ class Recovery:
                     f"stdout: {result.stdout}\nstderr: {result.stderr}"
                 )
 
-        in_parallel(show, [source for _, source in pairs], self.options.batch)
+        in_parallel(show, [segment for pair in pairs for segment in pair], self.options.batch)
         self.console.info(
             "Heap checksum setting is consistent between master and the segments that are candidates for recoverseg"
         )
@@ -155,18 +155,25 @@ class Recovery:
 
     def _restore_one(self, segment: Segment, source: Segment, *, full: bool) -> Result:
         where = f"{segment.hostname} (dbid {segment.dbid})"
-        if not full and segment.preferred_role == "m" and self._was_mirror(segment):
+        if not full and self._can_follow(segment):
             say(f"{where}: no rewind required")
-            return instance(self.environment, segment, "start")
+            return follow(self.environment, segment, source)
         copied = create_mirror(self.environment, segment, source)
         if copied.code != 0:
             return copied
         say(f"{where}: pg_basebackup: base backup completed" if full else f"{where}: Done!\n{where}: Done!")
         return instance(self.environment, segment, "start")
 
-    def _was_mirror(self, segment: Segment) -> bool:
-        """A directory that was a replica to the end has nothing that the acting primary lacks."""
-        return RemoteCommand(segment.address, f"test -e '{segment.datadir}/standby.signal'").run().code == 0
+    def _can_follow(self, segment: Segment) -> bool:
+        """Whether a directory holds nothing that the acting primary lacks.
+
+        It was a replica to the end, or it was shut down cleanly, and then its mirror had followed to the last record.
+        """
+        command = (
+            f"test -e '{segment.datadir}/standby.signal' || $GPHOME/bin/pg_controldata '{segment.datadir}'"
+            " | grep -q 'cluster state: *shut down$'"
+        )
+        return RemoteCommand(segment.address, command).run().code == 0
 
     def _wait_until_in_sync(self, connection: Any, dbids: list[int]) -> None:
         deadline = time.monotonic() + SYNC_SECONDS

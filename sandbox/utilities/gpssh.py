@@ -1,7 +1,7 @@
 """gpssh: one command on many hosts, or commands from stdin one after the other.
 
-A host that cannot be logged into is named and left out; the exit code does not tell of it (recording 74b). It is that of
-the command, or 1 when the command ended the remote shell, which the real one answers with a traceback (12c).
+A host that cannot be logged into is named and left out; the exit code does not tell of it (recording 74b). It is that
+of the command, or 1 when the command ended the remote shell, which the real one answers with a traceback (12c).
 """
 
 from __future__ import annotations

@@ -1,12 +1,11 @@
 """gpssh-exkeys: let gpadmin log in from every host of a list to every other one.
 
-From this host to all others it must work already, keys and host keys both: nothing is asked, what is missing is an error.
+From this host to all others it must work already, keys and host keys both: nothing is asked, a lack is an error.
 """
 
 from __future__ import annotations
 
 import optparse
-import os
 import socket
 import subprocess
 import sys
@@ -132,7 +131,7 @@ def _store_here(name: str, text: str) -> None:
     temporary = directory / f".{name}.new"
     temporary.touch(mode=0o600)
     temporary.write_text(text, encoding="utf-8")
-    os.replace(temporary, directory / name)
+    temporary.replace(directory / name)
 
 
 def main(arguments: list[str] | None = None) -> int:

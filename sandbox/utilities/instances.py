@@ -27,3 +27,14 @@ def create_mirror(environment: Environment, mirror: Segment, source: Segment) ->
         "--port", str(mirror.port), "--content", str(mirror.content), "--dbid", str(mirror.dbid),
         "--source-host", source.address, "--source-port", str(source.port),
     )  # fmt: skip
+
+
+def follow(environment: Environment, mirror: Segment, source: Segment) -> Result:
+    """Start an instance as a replica of ``source`` on the data it has."""
+    connection = f"host={source.address} port={source.port} user={environment.user} application_name=gp_walreceiver"
+    command = (
+        f"touch '{mirror.datadir}/standby.signal' && printf '%s\\n' \"primary_conninfo = '{connection}'\""
+        f" >> '{mirror.datadir}/postgresql.auto.conf'"
+    )
+    prepared = RemoteCommand(mirror.address, command).run()
+    return prepared if prepared.code != 0 else instance(environment, mirror, "start")

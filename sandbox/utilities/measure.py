@@ -1,7 +1,8 @@
 """The measurements behind gpcheckperf, run on one host: disk, memory, and one end of a network transfer.
 
-``python -m sandbox.utilities.measure disk-write|disk-read FILE BYTES | stream | listen SECONDS | send HOST PORT SECONDS``
-prints one number: seconds for the disk, MB/s for the others; ``listen`` prints its port first.
+``python -m sandbox.utilities.measure`` with ``disk-write FILE BYTES``, ``disk-read FILE``, ``stream``,
+``listen SECONDS`` or ``send HOST PORT SECONDS`` prints one number: seconds for the disk, MB/s for the others;
+``listen`` prints its port first.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import os
 import socket
 import sys
 import time
+from pathlib import Path
 
 BLOCK = 1024 * 1024
 STREAM_BYTES = 64 * BLOCK
@@ -19,7 +21,7 @@ def disk_write(path: str, size: int) -> float:
     """Seconds to write and sync a file."""
     block = bytes(BLOCK)
     start = time.monotonic()
-    with open(path, "wb", buffering=0) as out:
+    with Path(path).open("wb", buffering=0) as out:
         for _ in range(max(1, size // BLOCK)):
             out.write(block)
         os.fsync(out.fileno())
@@ -29,7 +31,7 @@ def disk_write(path: str, size: int) -> float:
 def disk_read(path: str) -> float:
     """Seconds to read it again, from the page cache if it is still there, as with the real utility's default sizes."""
     start = time.monotonic()
-    with open(path, "rb", buffering=0) as source:
+    with Path(path).open("rb", buffering=0) as source:
         while source.read(BLOCK):
             pass
     return time.monotonic() - start

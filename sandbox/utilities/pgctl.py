@@ -58,7 +58,8 @@ def _act(action: str, datadir: Path, mode: str) -> int:
     except instance.InstanceError as problem:
         if action == "start":
             print(
-                "waiting for server to start.... stopped waiting\npg_ctl: could not start server\nExamine the log output."
+                "waiting for server to start.... stopped waiting\n"
+                "pg_ctl: could not start server\nExamine the log output."
             )
         print(problem, file=sys.stderr)
         return 1

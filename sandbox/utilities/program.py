@@ -65,7 +65,7 @@ def run(console: Console, work: Callable[[], int]) -> int:
         return 1
     except SystemExit:
         raise
-    except Exception as problem:  # every cause becomes the one line that a person reads
+    except Exception as problem:  # noqa: BLE001 - every cause becomes the one line that a person reads
         console.critical(f"{console.tool} failed. (Reason='{_in_old_words(describe(problem))}') exiting...")
         return 2
 

@@ -48,8 +48,8 @@ class SshPool:
         # Nothing of it may hold our pipes: a master that kept stderr open would keep its reader waiting.
         command = [
             "ssh", "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=no", "-o", "ServerAliveInterval=60",
-            "-o", "ControlMaster=yes", "-o", f"ControlPersist={IDLE_SECONDS}", "-o", f"ControlPath={self._directory}/%C",
-            host, "true",
+            "-o", "ControlMaster=yes", "-o", f"ControlPersist={IDLE_SECONDS}",
+            "-o", f"ControlPath={self._directory}/%C", host, "true",
         ]  # fmt: skip
         quiet = subprocess.DEVNULL
         done = subprocess.run(command, stdin=quiet, stdout=quiet, stderr=quiet, check=False)

@@ -6,7 +6,6 @@ ports free, directories writable, mirror and primary on different hosts, no blan
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from pathlib import Path
 
@@ -21,7 +20,7 @@ def read(path: str, array: Array) -> list[Segment]:
 
     :raises ExpansionError: with the text that gpexpand prints after "gpexpand failed: "
     """
-    if not os.path.exists(path):
+    if not Path(path).exists():
         raise ExpansionError(f"Input file {path} not found")
     segments = parse(Path(path).read_text(encoding="utf-8", errors="surrogateescape"), path)
     validate(array, segments)

@@ -237,7 +237,7 @@ def _run(program: Gpexpand) -> int:
         return 1
     except SystemExit:
         raise
-    except Exception as problem:
+    except Exception as problem:  # noqa: BLE001 - whatever it is becomes exit code 3 and a line
         console.error(f"gpexpand failed: {problem} \n\nExiting...")
         program.explain_failure()
         program.shut_down()

@@ -12,7 +12,7 @@ _SHOWN = f" python -c \"import os, pickle; print pickle.dumps(os.path.isdir('{_A
 
 
 def sync_packages(hosts: list[str], console: Console) -> None:
-    """Look at each host's package archive. A host without trust or software is reported here first, and only later fails."""
+    """Look at each host's package archive. Hosts without trust or software are told of, and fail later."""
     console.info("Syncing Greenplum Database extensions")
     failed: ExecutionError | None = None
     for host in hosts:

@@ -49,7 +49,7 @@ class Preparation:
         new = inputfile.read(path, self.array)
         sync_packages(inputfile.new_hosts(self.array, new), self.console)
         self.reach("UNINITIALIZED")
-        self.reach("EXPANSION_PREPARE_STARTED", os.path.abspath(path))
+        self.reach("EXPANSION_PREPARE_STARTED", Path(path).absolute())
         self._lock_catalog()
         self._build(path, new)
         self._update_catalog(new)
@@ -183,7 +183,7 @@ class Preparation:
         execute(target, f"COPY gpexpand.status_detail FROM '{data}'")
 
     def _sync_new_mirrors(self) -> None:
-        """``gprecoverseg -a -F`` over the whole cluster: it also brings back segments that have nothing to do with us."""
+        """``gprecoverseg -a -F`` over the whole cluster: it also brings back segments that are no business of ours."""
         with session(self.environment, schema.DATABASE) as connection:
             array = read_array(connection)
         if not array.mirrored:

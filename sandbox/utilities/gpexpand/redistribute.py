@@ -131,7 +131,7 @@ class Redistribution:
                 return
             try:
                 self._expand(table)
-            except Exception as problem:  # whatever it was concerns this table alone
+            except Exception as problem:  # noqa: BLE001 - whatever it was concerns this table alone
                 if not self._stop.is_set():
                     self.console.error(f"error '{describe(problem)}' in 'SET CLIENT_MIN_MESSAGES='ERROR''")
                 self._failed.set()
@@ -154,7 +154,7 @@ class Redistribution:
                 self._running[table.oid] = data
             try:
                 self._alter(data, table)
-            except Exception as problem:
+            except Exception as problem:  # noqa: BLE001 - the same
                 self._forget(table)
                 self._report_failure(table, problem)
                 self._reset(status, table)

@@ -1,7 +1,7 @@
 """The schema gpexpand in database postgres: two tables, a view, and the statements that fill and read them.
 
-Columns, types and the view's text are Greenplum 6.24.3's (recordings 31 and 32). The progress view exists in a long form
-and, with ``-S``, a short one.
+Columns, types and the view's text are Greenplum 6.24.3's (recordings 31 and 32). The progress view exists in a long
+form and, with ``-S``, a short one.
 """
 
 from __future__ import annotations
@@ -54,8 +54,8 @@ FROM gpexpand.status_detail GROUP BY status"""
 
 PROGRESS_SIMPLE = "CREATE VIEW gpexpand.expansion_progress AS" + _COUNTS.format(in_progress="")
 
-PROGRESS = (
-    "CREATE VIEW gpexpand.expansion_progress AS"
+PROGRESS = (  # put together from constants of this module
+    "CREATE VIEW gpexpand.expansion_progress AS"  # noqa: S608 - constants
     + _COUNTS.format(in_progress="WHEN 'IN PROGRESS' THEN 'Tables In Progress'")
     + """
 UNION

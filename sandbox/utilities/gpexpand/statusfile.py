@@ -114,7 +114,7 @@ class StatusFile:
             RemoteCommand(self.standby.hostname, f"/bin/rm -f {directory}/{NAME} {directory}/{BACKUP_NAME}").run()
 
     def copy_to_standby(self, path: Path) -> None:
-        """scp to the standby's data directory. A standby that is away does not stop an expansion [INF, gpexpand:425]."""
+        """scp to the standby's data directory. A standby that is away stops nothing [INF, gpexpand:425]."""
         from ..remote import copy_to
 
         if self.standby is not None:

@@ -303,7 +303,7 @@ def _indented(console: Console, lines: list[tuple[str, ...]]) -> None:
 def _tables_left(console: Console, connection: Any) -> None:
     found = rows(
         connection,
-        "SELECT dbname, count(*) FROM gpexpand.status_detail WHERE status = 'NOT STARTED' GROUP BY dbname ORDER BY dbname",
+        "SELECT dbname, count(*) FROM gpexpand.status_detail WHERE status = 'NOT STARTED' GROUP BY 1 ORDER BY 1",
     )
     console.info("-" * 52)
     console.info("Number of tables to be redistributed")

@@ -73,7 +73,8 @@ def _counts(table: Table, name: str, chosen: Sequence[Segment], running: dict[in
 
 
 def everything(
-    console: Console, environment: Environment, array: Array, running: dict[int, Process], connection: Any, version: str,
+    console: Console, environment: Environment, array: Array, running: dict[int, Process], connection: Any,
+    version: str,
     *, expanding: bool,
 ) -> int:  # fmt: skip
     """-s. Exit code 1 with any warning."""
@@ -179,7 +180,7 @@ def _mirror_replication(table: Table, seen: Replication | None) -> None:
 def _write_location(environment: Environment, segment: Segment) -> str | None:
     try:
         connection = connect(environment, "postgres", host=segment.address, port=segment.port)
-    except Exception:  # whatever keeps it from answering shows as "Unknown"
+    except Exception:  # noqa: BLE001 - whatever keeps it from answering shows as "Unknown"
         return None
     try:
         return str(scalar(connection, "SELECT pg_current_wal_lsn()"))

@@ -1,4 +1,4 @@
-"""Aligned output of gpstate: columns three blanks apart, conspicuous values as WARNING with ``<<<<<<<<`` behind them."""
+"""Aligned output of gpstate: columns three blanks apart, conspicuous values as WARNING, ``<<<<<<<<`` behind them."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Replays recorded commands of a real Greenplum 6.24.3 against the practice cluster and compares what decisions hang on."""
+"""Replays commands recorded on a real Greenplum 6.24.3 and compares what decisions hang on."""

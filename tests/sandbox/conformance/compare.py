@@ -32,7 +32,7 @@ def everything(text: str) -> list[str]:
 def tables_in_any_order(text: str) -> list[str]:
     """Lines about single tables as a sorted set of kinds of lines; the rest in order.
 
-    The order of tables is that of rows of equal rank, which PostgreSQL and Greenplum store differently, and with several
+    The order of tables is that of rows of equal rank, which PostgreSQL and Greenplum store differently; with several
     workers it is chance. Names are compared where both clusters have the table: the practice database has a few more.
     """
     lines = join_messages(text)

@@ -83,27 +83,31 @@ def _cells(text: str) -> str:
 RULES = (
     Rule("when and in which process a line was logged", _sub(r"\b\d{8}:\d\d:\d\d:\d\d:\d{6} (?=\S+:\w+:\w+-\[)", "T ")),
     Rule("the recorded installation kept its version in some paths", _sub(r"greenplum-db-6\.24\.3", "greenplum-db")),
-    Rule("the compiler of the recorded build", _sub(r" on x86_64-unknown-linux-gnu, compiled by gcc.*?2026 07:01:55", "")),
+    Rule("the compiler of the recorded build", _sub(r" on x86_64-unknown-linux-gnu, compiled by .*?2026 07:01:55", "")),
     Rule("pg_controldata shows a server's inner numbers, in the order in which threads ended", _control_data),
     Rule("Python 2 printed dictionaries in the order of its hash function", _python2_dict),
     Rule("line numbers inside Greenplum's Python", _tracebacks),
+    Rule("a table's title is centred over it by psql", _sub(r"^ +(?=(?:List of|Table|View|Index) )", "")),
     Rule("padding of psql's tables depends on the widest value", _cells),
     Rule("blanks at the end of a line carry nothing", _sub(r"[ \t]+$", "")),
     Rule("positions in the write-ahead log", _sub(r"\b[0-9A-F]{1,8}/[0-9A-F]{5,8}\b", "LSN")),
     Rule("times of a row or a file", _sub(r"\b2026-\d\d-\d\d[ T]\d\d:\d\d:\d\d(?:\.\d+)?(?:\+00)?", "TIME")),
     Rule("times in names", _sub(r"gpexpand_inputfile_\d{8}_\d{6}", "gpexpand_inputfile_TIME")),
     Rule("date and process in the template's name", _sub(r"gpexpand_\d{8}_\d+", "gpexpand_DATE_PID")),
-    Rule("what `date` printed", _sub(r"\b[A-Z][a-z]{2} [A-Z][a-z]{2} +\d+ \d\d:\d\d:\d\d(?: [AP]M)? UTC \d{4}", "DATE")),
+    Rule("what `date` printed", _sub(
+        r"\b[A-Z][a-z]{2} [A-Z][a-z]{2} +\d+ \d\d:\d\d:\d\d(?: [AP]M)? UTC \d{4}", "DATE")),
     Rule("process ids", _sub(r"(PID +|process ID +)= \d+$", r"\1= PID")),
     Rule("process ids of `pgrep -a`", _sub(r"^\d+ (?=(?:python|bash|/usr|/opt|postgres))", "PID ")),
-    Rule("bytes on their way to a mirror at that moment", _sub(r"(Bytes \w+.*?(?:flush|replay|mirror) +)= \d+$", r"\1= N")),
+    Rule("bytes on their way to a mirror at that moment", _sub(
+        r"(Bytes \w+.*?(?:flush|replay|mirror) +)= \d+$", r"\1= N")),
     Rule("rates and forecasts", _sub(r"[\d.]+ MB/s$", "RATE MB/s")),
     Rule("a forecast of time", _sub(r"(Estimated Time to Completion \| ).*$", r"\1FORECAST")),
     Rule("a process's row in pg_stat_activity begins with its id", _sub(r"^\d+\|(?=select |ALTER |active\|)", "PID|")),
     Rule("login methods that an sshd offers", _sub(r"Permission denied \([a-z,-]+\)", "Permission denied (METHODS)")),
     Rule("hosts without a name server word a failed look-up otherwise", _sub(
         r"(Could not resolve hostname \w+: ).*$", r"\1UNKNOWN")),
-    Rule("the practice coordinator's proxy keeps its files beside the data directory", _sub(r"^drwx-+ .* \.gpseg-1\n", "")),
+    Rule("the practice coordinator's proxy keeps its files beside the data directory", _sub(
+        r"^drwx-+ .* \.gpseg-1\n", "")),
     Rule("where a server's program lies, and with which of Greenplum's own options it runs", _sub(
         r"^PID \S*/postgres -D (\S+).*$", r"PID postgres -D \1")),
     Rule("progress of a copy", _sub(r"^\w+ \(dbid \d+\): +(?:\d+/\d+ kB .*|syncing target data directory)\n", "")),
@@ -122,9 +126,10 @@ TABLE_LINE = re.compile(
 
 
 def normalise(text: str) -> str:
-    """Apply all rules."""
+    """Apply all rules, then give the lines of threads that work side by side one order."""
     for rule in RULES:
         text = rule.apply(text)
+    text = _sort_runs(text, lambda line: line.startswith("T gpconfigurenewsegment:") and "[INFO]" in line)
     return _packages_first(text).strip("\n")
 
 

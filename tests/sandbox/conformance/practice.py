@@ -62,7 +62,8 @@ class Practice:
         port = self.state.settings().ports[f"{host}:22"]
         return [
             "ssh", "-q", "-p", str(port), "-i", str(self.state.client_key), "-o", "BatchMode=yes",
-            "-o", f"UserKnownHostsFile={self.state.known_hosts}", "-o", "ControlMaster=auto", "-o", "ControlPersist=600",
+            "-o", f"UserKnownHostsFile={self.state.known_hosts}",
+            "-o", "ControlMaster=auto", "-o", "ControlPersist=600",
             "-o", f"ControlPath={self.directory}/run/c-{user}-{host}", *options, f"{user}@127.0.0.1",
         ]  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""Replays the scenarios: ``python -m tests.sandbox.conformance.replay [--scenario N] [--keep] [--state-dir D] [name …]``."""
+"""Replays the scenarios: ``python -m tests.sandbox.conformance.replay [--scenario N] [--state-dir D] [name …]``."""
 
 from __future__ import annotations
 
@@ -145,7 +145,7 @@ def main() -> int:
     """Replay and print; exit code 0 whatever agrees: judging is the test's business."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--state-dir", type=Path, help="an existing sandbox to use, left as it then is")
-    parser.add_argument("--scenario", type=int, action="append", help="number of a scenario, 1 to %d" % len(SCENARIOS))
+    parser.add_argument("--scenario", type=int, action="append", help=f"number of a scenario, 1 to {len(SCENARIOS)}")
     parser.add_argument("--reset", action="store_true", help="reset the existing sandbox first")
     parser.add_argument("names", nargs="*", help="only these recordings (what prepares them is done all the same)")
     options = parser.parse_args()

@@ -42,7 +42,7 @@ def records(text: str) -> list[str]:
 
 
 def catalog_rows(text: str) -> list[str]:
-    """Rows of tables in any order: those of one moment have no order. Numbers of rows and text around them are left out."""
+    """Rows of tables in any order: those of one moment have no order. Text around them is left out."""
     return sorted({" | ".join(row) for row in _rows(text)})
 
 
@@ -95,13 +95,16 @@ def expansion_tables(text: str) -> list[str]:
 
 
 def progress_words(text: str) -> list[str]:
-    """How far an interrupted redistribution came is chance. Kept: status words, their order, columns, names of progress."""
+    """How far an interrupted redistribution came is chance. Kept: status words, columns, names of progress.
+
+    Of the rows of gpexpand.status the last two: how many runs there were before them differs.
+    """
     statuses = [row[0] for row in _rows(text) if len(row) == 2 and row[0].startswith(("SETUP", "EXPANSION"))]
     details = {row[6] for row in _rows(text) if len(row) == 11}
     counted = {row[0] for row in _rows(text) if row[0] in ("COMPLETED", "NOT STARTED", "IN PROGRESS")}
     progress = {row[0] for row in _rows(text) if row[0].startswith(("Bytes ", "Tables ", "Estimated "))}
     words = [line for line in text.split("\n") if "Cluster Expansion State" in line]
-    return [*statuses, *sorted(details), *sorted(counted), *sorted(progress), *words]
+    return [*statuses[-2:], *sorted(details), *sorted(counted), *sorted(progress), *words]
 
 
 def figures_left_out(text: str) -> list[str]:
@@ -172,7 +175,7 @@ def without_debug(text: str) -> list[str]:
     kept: list[str] = []
     inside = False
     for line in text.split("\n"):
-        if line.startswith("T "):
+        if line.startswith("T gpexpand:"):  # lines of other programs are quoted in a message
             inside = "-[DEBUG]:-" in line
         if not inside and not line.startswith("<pg_controldata "):
             kept.append(line)
@@ -182,7 +185,9 @@ def without_debug(text: str) -> list[str]:
 def without_control_data(text: str) -> list[str]:
     """A recording that was cut by grep shows remains of pg_controldata."""
     lines = [line for line in text.split("\n") if not line.startswith("<pg_controldata ")]
-    told = re.compile(r"Latest checkpoint's |Current max_worker|Blocks per segment|stderr:$|T .*Successfully finished pg_controldata")
+    told = re.compile(
+        r"Latest checkpoint's |Current max_worker|Blocks per segment|stderr:$|T .*Successfully finished pg_controldata"
+    )
     return [line for line in lines if line and not told.match(line)]
 
 
@@ -213,7 +218,11 @@ def without_causes(text: str) -> list[str]:
 
 def failing_part(text: str) -> list[str]:
     """Which tables fail is other in both; that some do, with which words, stays."""
-    text = re.sub(r"Table \S+ failed to expand: error 'ERROR:  cannot expand table \"[^\"]+\"", "Table T failed to expand: error 'ERROR:  cannot expand table \"T\"", text)
+    text = re.sub(
+        r"Table \S+ failed to expand: error 'ERROR:  cannot expand table \"[^\"]+\"",
+        'Table T failed to expand: error \'ERROR:  cannot expand table "T"',
+        text,
+    )
     text = re.sub(r"' in 'ALTER .*'$", "' in 'ALTER'", text, flags=re.MULTILINE)
     lines = moved_part(text)
     failed = {line for line in lines if "failed to expand" in line}
@@ -226,7 +235,7 @@ def refused_and_state(text: str) -> list[str]:
 
 
 def by_hand(text: str) -> list[str]:
-    """Command tags of the ALTERs under their headings; not plans, times and tables that the practice database has not."""
+    """Command tags of the ALTERs under their headings; not plans, times and tables that are missing here."""
     chosen = (
         "-- heap hash", "-- a second time", "-- partitioned root", "-- a leaf", "-- replicated", "-- random",
         "-- view", "-- external readable / writable", "-- quoted", "-- inside a transaction, then rolled back",

@@ -1,7 +1,7 @@
 """The conformance figure: how many recorded commands of a real Greenplum 6.24.3 the practice cluster answers alike.
 
-`expected.txt` lists the recordings that agree. One that no longer does fails here; one that newly does must be added, so
-that it is kept. Needs what a sandbox needs, and minutes.
+`expected.txt` lists the recordings that agree. One that no longer does fails here; one that newly does must be added,
+so that it is kept. Needs what a sandbox needs, and minutes.
 """
 
 from __future__ import annotations

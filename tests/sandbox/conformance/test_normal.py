@@ -24,7 +24,10 @@ LOG = "20261120:07:08:22:005822 gpexpand:mdw:gpadmin-"
         ("<pg_controldata /data/mirror/gpseg1 dbid 7>", "<pg_controldata /data/mirror/gpseg1 dbid 8>"),
         ("-   PID   = Not found", "-   PID   = 17"),
         ("{'sdw4': '/data/a', 'sdw3': '/data/b'}", "{'sdw4': '/data/b', 'sdw3': '/data/a'}"),
-        ("drwx------ 22 gpadmin gpadmin 4096 Nov 20 07:21 gpseg4", "drwxr-xr-x 22 gpadmin gpadmin 4096 Nov 20 07:21 gpseg4"),
+        (
+            "drwx------ 22 gpadmin gpadmin 4096 Nov 20 07:21 gpseg4",
+            "drwxr-xr-x 22 gpadmin gpadmin 4096 Nov 20 07:21 gpseg4",
+        ),
         ("Permission denied (publickey).", "Connection refused"),
         ("sdw1 (dbid 3): no rewind required", "sdw1 (dbid 3): Done!"),
     ],
@@ -61,16 +64,23 @@ def test_another_exit_code_is_a_difference() -> None:
 
 
 def test_tables_may_come_in_any_order_but_a_failed_one_is_seen() -> None:
-    recorded = f"{LOG}[INFO]:-Expanding demo.sales.orders\n{LOG}[INFO]:-Expanding demo.stage.ao_row\n{LOG}[INFO]:-Exiting..."
-    swapped = f"{LOG}[INFO]:-Expanding demo.stage.ao_row\n{LOG}[INFO]:-Expanding demo.sales.orders\n{LOG}[INFO]:-Exiting..."
+    recorded = (
+        f"{LOG}[INFO]:-Expanding demo.sales.orders\n{LOG}[INFO]:-Expanding demo.stage.ao_row\n{LOG}[INFO]:-Exiting..."
+    )
+    swapped = (
+        f"{LOG}[INFO]:-Expanding demo.stage.ao_row\n{LOG}[INFO]:-Expanding demo.sales.orders\n{LOG}[INFO]:-Exiting..."
+    )
     failed = swapped + f"\n{LOG}[ERROR]:-Table demo.sales.orders failed to expand: error 'x' in 'y'"
     assert not differences(_recording(recorded), Outcome(0, swapped), tables_in_any_order)
     assert differences(_recording(recorded), Outcome(0, failed), tables_in_any_order)
 
 
 def test_how_far_a_stopped_run_came_is_hidden_but_not_that_it_cancelled() -> None:
-    recorded = f"{LOG}[INFO]:-Expanding demo.sales.orders\n{LOG}[INFO]:-ALTER TABLE of demo.sales.orders canceled\n{LOG}[INFO]:-End"
-    other = f"{LOG}[INFO]:-Expanding demo.hr.bloaty\n{LOG}[INFO]:-ALTER TABLE of demo.hr.bloaty canceled\n{LOG}[INFO]:-End"
+    end = f"{LOG}[INFO]:-End"
+    recorded = f"{LOG}[INFO]:-Expanding demo.a.b\n{LOG}[INFO]:-ALTER TABLE of demo.a.b canceled\n{end}"
+    other = (
+        f"{LOG}[INFO]:-Expanding demo.hr.bloaty\n{LOG}[INFO]:-ALTER TABLE of demo.hr.bloaty canceled\n{LOG}[INFO]:-End"
+    )
     without = f"{LOG}[INFO]:-Expanding demo.hr.bloaty\n{LOG}[INFO]:-End"
     assert not differences(_recording(recorded), Outcome(0, other), moved_part)
     assert differences(_recording(recorded), Outcome(0, without), moved_part)
