@@ -7,6 +7,7 @@ state=/var/lib/sandbox
 end() { python -m sandbox --state-dir "$state" down; exit 0; }
 trap end TERM INT
 
+rm -f /shared/sandbox.json # of an earlier start; others wait for it
 python -m sandbox --state-dir "$state" up --size "${SANDBOX_SIZE:-200}"
 python -m sandbox --state-dir "$state" connection > /tmp/connection.json
 read -r sql_port ssh_port < <(
