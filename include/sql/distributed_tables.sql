@@ -1,7 +1,8 @@
 -- distributed_tables.sql: which relations hold rows on the segments?
 -- Run in:   every database that allows connections, as superuser. Parameters: none
 -- Returns:  oid bigint, schema_name text, table_name text, fq_name text (quoted), policy 'p' or 'r', segments int,
---           has_rows boolean (false: roots and interior partitions, whose rows lie in their leaves, and external tables)
+--           has_rows boolean (false: roots and interior partitions, whose rows lie in their leaves, external tables,
+--           and materialized views WITH NO DATA, which refuse to be read)
 -- Flavors:  Greenplum 6 (relstorage, pg_partition); 7 needs a variant
 -- Blind to: temporary tables (gone before the end), gpexpand's own schema, the bitmap indexes' helper tables
 -- Cost:     reads catalogs only
@@ -12,6 +13,7 @@ SELECT c.oid::bigint AS oid,
        p.policytype::text AS policy,
        p.numsegments AS segments,
        c.relstorage <> 'x'
+         AND c.relispopulated
          AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_partition pp WHERE pp.parrelid = c.oid)
          AND NOT (c.relhassubclass AND EXISTS (SELECT 1 FROM pg_catalog.pg_partition_rule pr WHERE pr.parchildrelid = c.oid))
          AS has_rows
