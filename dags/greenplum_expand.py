@@ -39,7 +39,8 @@ with DAG(
         claim = checks.ClaimClusterOperator(task_id="claim", **needs)
         expansion_state = checks.CheckExpansionStateOperator(task_id="expansion_state", **needs)
         instances = checks.CheckSegmentsOperator(task_id="segments", **needs)
-        connection >> [claim, expansion_state, instances]
+        databases = checks.CheckDatabasesOperator(task_id="databases", **needs)
+        connection >> [claim, expansion_state, instances, databases]
 
     with TaskGroup("check_new_hosts") as check_new_hosts:
         places = checks.CheckPlacesOperator(task_id="places", **needs)

@@ -19,6 +19,7 @@ _CHECKS = [
     "check_cluster.claim",
     "check_cluster.expansion_state",
     "check_cluster.segments",
+    "check_cluster.databases",
     "check_new_hosts.places",
 ]
 

@@ -25,6 +25,7 @@ def test_the_expansion_is_the_runbook_from_top_to_bottom(dags):
         "check_cluster.claim",
         "check_cluster.expansion_state",
         "check_cluster.segments",
+        "check_cluster.databases",
         "check_new_hosts.places",
         "check_new_hosts.host",
         "judge_findings",

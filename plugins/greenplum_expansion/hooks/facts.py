@@ -8,6 +8,7 @@ import shlex
 from collections.abc import Sequence
 
 from greenplum_expansion.checks.cluster import ServerFacts
+from greenplum_expansion.checks.databases import DatabaseFacts
 from greenplum_expansion.checks.new_hosts import DirectoryState, NewHostFacts
 from greenplum_expansion.cluster.state import ExpansionFacts, ExpansionState, classify
 from greenplum_expansion.cluster.topology import Topology
@@ -92,6 +93,28 @@ cat gpexpand.status
     pid_text = lines[0].removeprefix("pid").strip()
     status_file = "".join(lines[2:]) if len(lines) > 1 else None
     return status_file, int(pid_text) if pid_text else None
+
+
+def read_closed_databases(hook: GreenplumHook) -> list[str]:
+    """Databases that allow no connections, template0 aside."""
+    return [row["name"] for row in hook.query("databases_closed")]
+
+
+def read_databases(hook: GreenplumHook) -> list[DatabaseFacts]:
+    """What matters to gpexpand in each database that allows connections."""
+    found = []
+    for dbname in hook.databases():
+        with hook.connected(dbname) as connection:
+            strays = hook.query("partitions_outside_root_schema", connection=connection)
+            settings = hook.query("session_settings", connection=connection)
+        found.append(
+            DatabaseFacts(
+                dbname,
+                {row["fq_name"]: row["root_schema"] for row in strays},
+                {row["name"]: row["value"] for row in settings},
+            )
+        )
+    return found
 
 
 def read_gp_version(hook: GreenplumHook) -> str:

@@ -14,6 +14,7 @@ from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowRuntimeError, AirflowSkipException
 
 from greenplum_expansion.checks.cluster import check_expansion_state, check_segments, check_server
+from greenplum_expansion.checks.databases import check_closed_databases, check_database
 from greenplum_expansion.checks.finding import Finding, errors, worst_first
 from greenplum_expansion.checks.input_file import check_input_file
 from greenplum_expansion.checks.new_hosts import check_new_host, check_not_in_cluster, places_on
@@ -21,6 +22,8 @@ from greenplum_expansion.cluster.input_file import NewInstance
 from greenplum_expansion.cluster.topology import Host, Topology
 from greenplum_expansion.errors import ChecksFailed, ExpansionError
 from greenplum_expansion.hooks.facts import (
+    read_closed_databases,
+    read_databases,
     read_expansion_state,
     read_gp_version,
     read_new_host,
@@ -157,6 +160,14 @@ class CheckSegmentsOperator(DependentCheckOperator):
 
     def find(self, run: ExpansionRun) -> tuple[list[Finding], Any]:
         return check_segments(read_probed_topology(run.hook)), None
+
+
+class CheckDatabasesOperator(DependentCheckOperator):
+    """No database holds what gpexpand cannot carry."""
+
+    def find(self, run: ExpansionRun) -> tuple[list[Finding], Any]:
+        findings = check_closed_databases(read_closed_databases(run.hook))
+        return findings + [finding for facts in read_databases(run.hook) for finding in check_database(facts)], None
 
 
 class CheckExpansionStateOperator(DependentCheckOperator):

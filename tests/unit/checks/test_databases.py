@@ -1,0 +1,39 @@
+"""What gpexpand cannot carry is told with the way to change it."""
+
+from __future__ import annotations
+
+from greenplum_expansion.checks.databases import DatabaseFacts, check_closed_databases, check_database
+from greenplum_expansion.checks.finding import errors
+
+UNCHANGED = {"statement_timeout": "0", "lock_timeout": "0", "default_transaction_read_only": "off"}
+
+
+def test_an_ordinary_database_has_no_finding() -> None:
+    assert check_database(DatabaseFacts("demo", {}, UNCHANGED)) == []
+    assert check_closed_databases([]) == []
+
+
+def test_a_database_that_allows_no_connections_is_an_error_with_the_statement_that_opens_it() -> None:
+    (finding,) = errors(check_closed_databases(["old'db"]))
+
+    assert finding.subject == "database old'db"
+    assert "SET datallowconn = true WHERE datname = 'old''db'" in finding.remedy
+
+
+def test_partitions_outside_their_root_s_schema_are_one_error_with_an_example() -> None:
+    strays = {f"archive.p{number}": "sales" for number in range(12)}
+
+    (finding,) = errors(check_database(DatabaseFacts("demo", strays, UNCHANGED)))
+
+    assert "archive.p0, archive.p1" in finding.problem
+    assert "and 2 more" in finding.problem
+    assert "ALTER TABLE archive.p0 SET SCHEMA sales" in finding.remedy
+
+
+def test_read_only_sessions_are_an_error_and_timeouts_are_warnings() -> None:
+    settings = {"statement_timeout": "40s", "lock_timeout": "5s", "default_transaction_read_only": "on"}
+
+    findings = check_database(DatabaseFacts("demo", {}, settings))
+
+    assert [finding.severity for finding in findings] == ["error", "warning", "warning"]
+    assert "statement_timeout is 40s" in findings[1].problem
