@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 _SYSTEM, _DATA, _SNAPSHOTS = Path("/state/hosts"), Path("/state/disks"), Path("/state/snapshots")
-_COMPLETE = ".complete"
+_COMPLETE, _RESTORING = ".complete", ".restoring"
 _BALLAST = "ballast"  # beside /data on the data disk, where nothing in the host sees it
 
 
@@ -38,7 +38,15 @@ def restore(hosts: list[str]) -> None:
     """Make each host's disks equal their snapshots."""
     if not (_SNAPSHOTS / _COMPLETE).exists():
         raise FileNotFoundError("there is no complete snapshot")
+    (_SNAPSHOTS / _RESTORING).touch()
     _each(hosts, lambda host: [(_SNAPSHOTS / host, system_disk(host)), (_SNAPSHOTS / f"{host}.data", data_disk(host))])
+    (_SNAPSHOTS / _RESTORING).unlink()
+
+
+def finish_restoring(hosts: list[str]) -> None:
+    """Do again what a crash interrupted: half restored disks must not be started from. Before any host is on."""
+    if (_SNAPSHOTS / _RESTORING).exists():
+        restore(hosts)
 
 
 def fill(host: str, megabytes_left: int) -> None:

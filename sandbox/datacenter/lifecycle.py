@@ -91,7 +91,7 @@ def _start_supervisor(state: State) -> None:
     deadline = time.monotonic() + _START_PATIENCE
     while True:
         try:
-            control.ask(state, "status")
+            control.ask(state, "status", timeout=_COPY_PATIENCE)  # it may have to finish a `reset` first
             return
         except SandboxError:
             if not state.is_running() or time.monotonic() > deadline:
@@ -160,7 +160,8 @@ def bring_database_up(state: State, say: Say, table_mb: int) -> None:
     :raises SandboxError: it ended with another exit code than 0
     """
     command = f"{layout.INTERPRETER} -m sandbox.database.bootstrap --size {table_mb:d}"
-    words = ssh_command(state, layout.COORDINATOR.name, [command])
+    # One that an interrupted `up` left running is waited for; -o: what it starts for good must not keep the lock.
+    words = ssh_command(state, layout.COORDINATOR.name, [f"flock -o /run/lock/sandbox-bootstrap {command}"])
     with subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         for line in process.stdout:

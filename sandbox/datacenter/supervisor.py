@@ -47,6 +47,7 @@ class Supervisor:
         for name, listener in self._relays.items():
             host, _, port = name.partition(":")
             self._tasks.append(asyncio.create_task(Relay(listener, layout.host(host).address, int(port)).serve()))
+        await asyncio.to_thread(disks.finish_restoring, list(self._machines))
         for machine in self._machines.values():
             machine.switch_on(unless_marked=True)
         server = await asyncio.start_unix_server(self._answer, sock=self._control, limit=1 << 20)

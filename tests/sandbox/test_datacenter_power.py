@@ -134,6 +134,21 @@ def test_restored_hosts_are_as_they_were(sandbox: Sandbox) -> None:
     assert "cannot access '/data/new'" in seen
 
 
+def test_restoring_that_a_crash_interrupted_is_finished_before_anything_starts(sandbox: Sandbox) -> None:
+    sandbox.on("sdw3", "echo fresh > /data/x")
+    control.ask(sandbox.state, "shut-down")
+    control.ask(sandbox.state, "snapshot")
+    sandbox.up()
+    sandbox.on("sdw3", "echo half > /data/x")
+    sandbox.call("down")
+    mark = sandbox.state.snapshots / ".restoring"
+    mark.touch()
+    os.chown(mark, sandbox.state.settings().uid_base, sandbox.state.settings().uid_base)
+    sandbox.up()
+    assert sandbox.on("sdw3", "cat /data/x").strip() == "fresh"
+    assert not mark.exists()
+
+
 def test_reset_without_a_first_up_is_refused(tmp_path: Path, sandbox: Sandbox) -> None:
     other = Sandbox(tmp_path / "other")
     try:
