@@ -150,13 +150,14 @@ begin
     perform pg_catalog.pg_advisory_xact_lock(rel::int8);
 end $$;
 
-create function pg_sandbox.move(rel oid, segments int) returns void language plpgsql security definer
+create function pg_sandbox.move(rel oid, segments int, keys name[] default null) returns void language plpgsql security definer
 set search_path = pg_catalog, pg_sandbox as $$
--- All rows of a distributed table into a new generation on contents 0 .. segments - 1. The caller holds AccessExclusive on it.
+-- All rows of a distributed table into a new generation on contents 0 .. segments - 1, under another key if one is given (the policy says so
+-- already). The caller holds AccessExclusive on it.
 declare
     place record;
-    old text[] := '{}';
-    sources text := '';
+    old name[] := '{}';
+    sources text[] := '{}';
     columns text := columns_of(rel);
     generation bigint := nextval('pg_sandbox.generation');
     began timestamptz := clock_timestamp();
@@ -165,14 +166,17 @@ begin
     perform protect(rel);
     for place in select * from partitions_of(rel) loop
         execute format('alter table %s detach partition pg_aoseg.%I', name_of(rel), place.name);
-        old := old || place.name::text;
-        sources := sources || case when sources = '' then '' else ' union all ' end || format('select %s from pg_aoseg.%I', columns, place.name);
+        old := old || place.name;
+        sources := sources || format('select %s from pg_aoseg.%I', columns, place.name);
     end loop;
+    if keys is not null then
+        perform change_key(rel, keys);
+    end if;
     for content in 0 .. segments - 1 loop
         perform place(rel, generation, content, segments);
     end loop;
-    if sources <> '' then
-        execute format('insert into %s (%s) %s', name_of(rel), columns, sources);
+    if sources <> '{}' then
+        execute format('insert into %s (%s) %s', name_of(rel), columns, array_to_string(sources, ' union all '));
     end if;
     perform finish_physical(rel, generation);
     foreach place.name in array old loop

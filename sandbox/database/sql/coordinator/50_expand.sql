@@ -162,38 +162,5 @@ begin
         select numsegments into segments from pg_catalog.gp_distribution_policy where localoid = parent;
     end if;
     perform pg_sandbox.set_policy(rel, 'p', segments, keys);
-    if keys is distinct from own then
-        perform pg_sandbox.rekey(rel, keys, segments);
-    else
-        perform pg_sandbox.move(rel, segments);
-    end if;
-end $$;
-
-create function pg_sandbox.rekey(rel oid, keys name[], segments int) returns void language plpgsql security definer
-set search_path = pg_catalog, pg_sandbox as $$
--- As move(), but the parent's key changes between the old and the new partitions.
-declare
-    place record;
-    sources text[] := '{}';
-    names name[] := '{}';
-    columns text := columns_of(rel);
-    generation bigint := nextval('pg_sandbox.generation');
-begin
-    perform protect(rel);
-    for place in select * from partitions_of(rel) loop
-        execute format('alter table %s detach partition pg_aoseg.%I', name_of(rel), place.name);
-        names := names || place.name;
-        sources := sources || format('select %s from pg_aoseg.%I', columns, place.name);
-    end loop;
-    perform change_key(rel, keys);
-    for content in 0 .. segments - 1 loop
-        perform place(rel, generation, content, segments);
-    end loop;
-    if sources <> '{}' then
-        execute format('insert into %s (%s) %s', name_of(rel), columns, array_to_string(sources, ' union all '));
-    end if;
-    perform finish_physical(rel, generation);
-    foreach place.name in array names loop
-        execute format('drop foreign table pg_aoseg.%I', place.name);
-    end loop;
+    perform pg_sandbox.move(rel, segments, nullif(keys, own));
 end $$;
