@@ -29,6 +29,7 @@ _OURS = (
 )
 """In the CONTEXT of an error these show that the imitation raised it; Greenplum's errors have none."""
 
+_RESERVED = "remaining connection slots are reserved for non-replication superuser connections"  # gpstart -R
 _UTILITY_ONLY = "System was started in master-only utility mode - only utility mode connections are allowed"
 
 
@@ -204,6 +205,9 @@ class ClientSide(asyncio.Protocol):
         utility = "role=utility" in parameters.get("options", "")
         if self.backend.mode == "utility" and not utility:
             self.refuse("57P03", _UTILITY_ONLY)
+            return
+        if self.backend.mode == "restricted" and parameters.get("user") != settings.SUPERUSER:
+            self.refuse("53300", _RESERVED)
             return
         self.raw = parameters.get("replication", "false") not in ("false", "off", "no", "0")
         self.database = parameters.get("database", parameters.get("user", ""))

@@ -61,5 +61,6 @@ def _act(action: str, datadir: Path, mode: str) -> int:
                 "waiting for server to start.... stopped waiting\n"
                 "pg_ctl: could not start server\nExamine the log output."
             )
-        print(problem, file=sys.stderr)
+        else:
+            print(problem, file=sys.stderr)
         return 1

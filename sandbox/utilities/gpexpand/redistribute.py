@@ -158,6 +158,9 @@ class Redistribution:
                 self._forget(table)
                 self._report_failure(table, problem)
                 self._reset(status, table)
+                if _segment_lost(problem):
+                    # Greenplum's dispatcher asks FTS when it loses a segment, and goes on when FTS has looked.
+                    execute(status, "SELECT gp_request_fts_probe_scan()")
                 return
             self._forget(table)
             self.console.info(f"Finished expanding {table.full_name}")
@@ -230,6 +233,12 @@ class Redistribution:
             " expansion_finished = NULL WHERE dbname = %s AND table_oid = %s",
             (table.dbname, table.oid),
         )
+
+
+def _segment_lost(problem: Exception) -> bool:
+    """Neither cancelled nor refused: the connection to a segment broke or could not be made."""
+    code = getattr(problem, "pgcode", None) or ""
+    return code.startswith(("08", "57P", "XX", "HV")) or code == ""
 
 
 def _acting_primaries(connection: Any) -> list[int]:

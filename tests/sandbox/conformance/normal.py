@@ -108,9 +108,12 @@ RULES = (
         r"(Could not resolve hostname \w+: ).*$", r"\1UNKNOWN")),
     Rule("the practice coordinator's proxy keeps its files beside the data directory", _sub(
         r"^drwx-+ .* \.gpseg-1\n", "")),
+    Rule("psql of today says to which server it could not connect", _sub(
+        r"^psql: error: connection to server .*? failed: FATAL", "psql: FATAL")),
+    Rule("where the interpreter lies", _sub(r"^PID \S*/python (?=/usr/local/greenplum-db)", "PID python ")),
     Rule("where a server's program lies, and with which of Greenplum's own options it runs", _sub(
         r"^PID \S*/postgres -D (\S+).*$", r"PID postgres -D \1")),
-    Rule("progress of a copy", _sub(r"^\w+ \(dbid \d+\): +(?:\d+/\d+ kB .*|syncing target data directory)\n", "")),
+    Rule("progress of a copy", _sub(r"^\w+ \(dbid \d+\): +(?:\S+ kB .*|syncing target data directory)\n", "")),
     Rule("dots while waiting", _sub(r"^\.+\n", "")),
     Rule("an era is a hash and a time", _sub(r"era is \S+$", "era is ERA")),
     Rule("durations of the tests of gpcheckcat", _sub(r"\b0:00:\d\d(?:\.\d\d)?$", "DURATION")),
@@ -130,6 +133,7 @@ def normalise(text: str) -> str:
     for rule in RULES:
         text = rule.apply(text)
     text = _sort_runs(text, lambda line: line.startswith("T gpconfigurenewsegment:") and "[INFO]" in line)
+    text = _sort_runs(text, lambda line: line.startswith("PID postgres -D "))
     return _packages_first(text).strip("\n")
 
 

@@ -323,6 +323,7 @@ def _past_return() -> tuple[Step, ...]:
     return (
         FILES, TRUST, KNOWN, *ROOM,
         Prepare("SSH among all hosts", "gpssh-exkeys -e conf/hosts_all -x conf/new_hosts >/dev/null"),
+        Prepare("shells of the recorded host set it themselves", "echo export GPHOME=/usr/local/greenplum-db >> .bashrc", "sdw4"),
         Prepare("no software", "mkdir -p /tmp/empty; mount --bind /tmp/empty /usr/local/greenplum-db", "sdw4", "root"),
         Replay("75b_gpexpand_i_no_software_on_new_host", "gpexpand -i conf/expand_4seg </dev/null",
                "the recorded name of the file belongs to the third pair of hosts", translate=SECOND_EXPANSION,
