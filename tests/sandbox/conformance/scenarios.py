@@ -6,118 +6,54 @@ Recordings that are not here, and why, are in `LEFT_OUT`.
 from __future__ import annotations
 
 from .compare import counts_left_out, everything, moved_part, tables_in_any_order
-from .practice import Practice
-from .recordings import load
+from .ground import (
+    BAD_INPUTS,
+    BLOCKER,
+    BOOKS,
+    FILES,
+    KNOWN,
+    MOVING,
+    NO_ORPHANS,
+    REDO,
+    ROLLED_BACK,
+    ROOM,
+    SECOND_EXPANSION,
+    STRANGERS,
+    SYNCED,
+    TRUST,
+    foreign_server,
+    kill_primary,
+    let_in,
+)
 from .selections import (
-    after_clean, by_hand, failing_part, refused_and_state, without_causes, without_control_data,
+    after_clean,
+    by_hand,
     catalog_rows,
     described,
     expansion_tables,
+    failing_part,
     failover_rows,
     figures_left_out,
     login_errors,
     measured,
     progress_words,
     records,
+    refused_and_state,
     second_pair,
     settings,
     shared_policies,
     state_and_columns,
+    without_causes,
+    without_control_data,
     without_debug,
     without_tables,
-)  # fmt: skip
+)
 from .steps import Interrupt, Prepare, Replay, Scenario, Step
 
-NEW = ("sdw3", "sdw4")
-STRANGERS = {"sdw5": "sdw3", "sdw6": "sdw4", "hosts56": "new_hosts", "expand_56": "expand_4seg"}
-"""The recorded cluster had a third pair of hosts, strangers when the first pair was known already."""
-SECOND_EXPANSION = {
-    **STRANGERS, "gpseg8": "gpseg4", "gpseg9": "gpseg5", "gpseg10": "gpseg6", "gpseg11": "gpseg7",
-    ":19:8:": ":11:4:", ":20:9:": ":12:5:", ":21:10:": ":13:6:", ":22:11:": ":14:7:", "-b 16": "-b 8",
-}  # fmt: skip
-"""... and was expanded a second time, from eight segments, where the practice cluster is expanded from four."""
-
-BAD_INPUTS = (
-    "6fields", "colon", "content_exists", "content_gap", "dbid_exists", "dup_datadir", "dup_dbid", "dup_port", "empty",
-    "no_mirror", "only_primaries", "port", "role", "same_host",
-)  # fmt: skip
-
-
-def _file_of(recording: str) -> str:
-    """The file that a recording prints before it uses it."""
-    lines = load(recording).stdout.split("\n")
-    rows = [line for line in lines[:10] if line.startswith(("sdw", "#"))]
-    return "\n".join(rows) + ("\n" if rows else "")
-
-
-def _write(path: str, text: str) -> str:
-    return f"cat > {path} <<'END'\n{text}END"
-
-
-def _files(_: Practice | None = None) -> str:
-    commands = [
-        "mkdir -p conf",
-        _write("conf/hosts_all", "mdw\nsmdw\nsdw1\nsdw2\n"),
-        _write("conf/new_hosts", "sdw3\nsdw4\n"),
-        _write("conf/hosts_seg", "sdw1\nsdw2\n"),
-        _write("conf/expand_4seg", _file_of("30_gpexpand_i_plain")),
-        _write("conf/odd_dbid_gap", _file_of("23_gpexpand_i_odd_dbid_gap")),
-        _write("conf/bad_trail", _file_of("23x_gpexpand_i_trailing_space_after_role_ACCEPTED")),
-        *(
-            _write(f"conf/bad_{name}", _file_of(f"23_gpexpand_i_bad_{name}"))
-            for name in (*BAD_INPUTS, "space", "unreach")
-        ),
-        _write("conf/gpx.sql", GPX),
-        _write("conf/cat.sql", CAT),
-    ]
-    return "\n".join(commands)
-
-
-GPX = r"""\echo -- gpexpand.status
-select * from gpexpand.status order by updated;
-\echo -- gpexpand.status_detail
-select * from gpexpand.status_detail order by fq_name;
-\echo -- by status
-select status, count(*), sum(source_bytes) from gpexpand.status_detail group by 1 order by 1;
-\echo -- gpexpand.expansion_progress
-select * from gpexpand.expansion_progress order by 1;
-"""
-CAT = r"""\echo -- gp_segment_configuration
-select * from gp_segment_configuration order by content, dbid;
-\echo -- gp_distribution_policy joined with names (user schemas)
-select p.localoid, n.nspname, c.relname, c.relkind, c.relstorage, p.policytype, p.numsegments, p.distkey, p.distclass,
- pg_get_table_distributedby(c.oid) distby from gp_distribution_policy p join pg_class c on c.oid = p.localoid
- join pg_namespace n on n.oid = c.relnamespace where n.nspname not in ('pg_catalog') order by 2, 3;
-"""
-"""The files conf/gpx.sql and conf/cat.sql were not recorded; these statements give what their output shows."""
-
-FILES = Prepare("files that the recorded commands name", _files())
-ROOM = tuple(
-    Prepare("the new hosts had these directories when recorded", "mkdir -p /data/primary /data/mirror", h) for h in NEW
-)
-
-
-def _trust(practice: Practice, hosts: tuple[str, ...] = NEW) -> None:
-    key = practice.run("cat ~/.ssh/id_rsa.pub").stdout.strip()
-    for host in hosts:
-        practice.run(f"echo '{key}' >> ~/.ssh/authorized_keys", host)
-
-
-TRUST = Prepare("the new hosts let gpadmin@mdw in", act=_trust)
-KNOWN = Prepare("the new hosts' keys are known", "ssh-keyscan sdw3 sdw4 2>/dev/null >> ~/.ssh/known_hosts")
-NO_ORPHANS = tuple(
-    Prepare(
-        "servers that a rollback leaves running end by themselves after a minute",
-        "pkill -x postgres; while pgrep -x postgres >/dev/null; do sleep 0.1; done; rm -f /tmp/.s.PGSQL.*",
-        host,
-    )
-    for host in NEW
-)
-SYNCED = Prepare(
-    "all segments in sync",
-    'until [ "$(psql -d postgres -Atc "select count(*) from gp_segment_configuration where content >= 0 and'
-    " (mode <> 's' or status <> 'u')\")\" = 0 ]; do sleep 0.2; done",
-)
+TRUSTED = Prepare("SSH among all hosts", "gpssh-exkeys -e conf/hosts_all -x conf/new_hosts >/dev/null")
+MISTAKE = "its last statement was a mistake"
+IDLE_REPORTS = ("Q", "b", "c", "e", "f", "i", "m", "p", "plain", "q", "s", "x")
+QUIET = "without -v, whose lines name commands inside the real utility"
 
 
 def _strangers() -> tuple[Step, ...]:
@@ -133,12 +69,12 @@ def _strangers() -> tuple[Step, ...]:
         ),
         Replay("74_gpssh_exkeys_no_trust", translate=STRANGERS),
         KNOWN,
-        Prepare("sdw4 lets gpadmin in, sdw3 does not", act=lambda practice: _trust(practice, ("sdw4",))),
+        Prepare("sdw4 lets gpadmin in, sdw3 does not", act=lambda practice: let_in(practice, ("sdw4",))),
         Replay("74b_gpssh_no_trust", translate=STRANGERS),
         Replay("74c_gpcheckperf_no_trust", translate=STRANGERS),
         Replay("74e_gpexpand_i_no_trust", translate=STRANGERS, select=second_pair),
         Replay("74f_gpexpand_r_after_no_trust", translate=STRANGERS),
-        Prepare("sdw3, too", act=lambda practice: _trust(practice, ("sdw3",))),
+        Prepare("sdw3, too", act=lambda practice: let_in(practice, ("sdw3",))),
         *ROOM,
     )
 
@@ -147,8 +83,8 @@ def _idle() -> tuple[Step, ...]:
     """Nothing is being expanded: reports, interviews, bad options, bad input files."""
     return (
         Replay("00_gpssh-exkeys_initial"),
-        *(Replay(f"04_gpstate_{o}", f"gpstate {'' if o == 'plain' else '-' + o}") for o in ["Q", "b", "c", "e", "f", "i", "m", "p", "plain", "q", "s", "x"]),
-        Replay("05_catalog_before", select=shared_policies, stderr=False, because="its last statement was a mistake"),
+        *(Replay(f"04_gpstate_{o}", f"gpstate {'' if o == 'plain' else '-' + o}") for o in IDLE_REPORTS),
+        Replay("05_catalog_before", select=shared_policies, stderr=False, because=MISTAKE),
         Replay("07_gp_stat_replication", select=records),
         Replay("11_gpssh-exkeys_ex"),
         Replay("12_gpssh_date"),
@@ -157,7 +93,7 @@ def _idle() -> tuple[Step, ...]:
         Replay("12d_gpssh_cmd_fail"),
         Replay("13_gpcheckperf_ds", select=measured),
         Replay("13b_gpcheckperf_ds_v", "gpcheckperf -f conf/new_hosts -d /data/primary -d /data/mirror -r d -S 64MB -D",
-               "without -v, whose lines name commands inside the real utility", select=measured),
+               QUIET, select=measured),
         Replay("14_gpcheckperf_N", "gpcheckperf -f conf/new_hosts -d /tmp -r N --duration 1s", "a shorter measurement",
                select=measured),
         Replay("14c_gpcheckperf_M", "gpcheckperf -f conf/hosts_seg -f conf/new_hosts -d /tmp -r M --duration 1s",
@@ -176,14 +112,6 @@ def _idle() -> tuple[Step, ...]:
         Replay("90_gpconfig", "gpconfig -s max_connections; gpconfig -s shared_buffers; gpconfig -s gp_max_slices",
                "the list of settings is PostgreSQL's", select=settings),
     )  # fmt: skip
-
-
-MOVING = (
-    "awk '/Querying gpexpand/{n=0} /Finished expanding/{n++} END{exit n<2}' gpAdminLogs/gpexpand_*.log &&"
-    " psql -d postgres -Atc \"select 1 from gpexpand.status_detail where status='IN PROGRESS'\" | grep -q 1"
-)
-"""Two tables have moved in this run, and one is on its way."""
-ROLLED_BACK = Prepare("rolled back", "gpexpand -r >/dev/null")
 
 
 def _failing() -> tuple[Step, ...]:
@@ -210,7 +138,7 @@ def _failing() -> tuple[Step, ...]:
         Replay("61_gpexpand_i_datadir_not_empty"),
         Replay("61b_gpexpand_r_and_preexisting_dir"),
         Replay("51_gpexpand_i_interrupted_SIGINT_building", "gpexpand -i conf/expand_4seg",
-               "without -v, whose lines name commands inside the real utility", interrupt=building, select=without_debug),
+               QUIET, interrupt=building, select=without_debug),
         Replay("51b_after_interrupt"),
         Prepare("the recorded host had been worked on", "touch .bash_history; chmod 600 .bash_history", "sdw3"),
         Replay("51c_new_host_after_interrupt"),
@@ -224,12 +152,12 @@ def _failing() -> tuple[Step, ...]:
 
 def _expansion() -> tuple[Step, ...]:
     """A whole expansion with everything that can be looked at, interrupted, killed and resumed."""
-    by_hand = ("stage.small_02", "sales.clicks")
+    expanded = ("stage.small_02", "sales.clicks")
     return (
         Replay("30_gpexpand_i_plain"),
         Replay("31_gpexpand_schema_describe", select=described),
         Replay("32_gpexpand_tables_after_init", select=expansion_tables),
-        Replay("33_catalog_after_init", select=shared_policies, stderr=False, because="its last statement was a mistake"),
+        Replay("33_catalog_after_init", select=shared_policies, stderr=False, because=MISTAKE),
         Replay("34_gpstate_x_after_init", select=counts_left_out),
         Replay("34b_gpstate_after_init"),
         Replay("35_history_after_init", select=catalog_rows),
@@ -239,7 +167,7 @@ def _expansion() -> tuple[Step, ...]:
                faults={"slow-moves": "2"}),
         Replay("40c_gpexpand_tables_after_d5", select=progress_words),
         Prepare("tables that are expanded, but not in gpexpand's books",
-                "; ".join(f'psql -qc "ALTER TABLE ONLY {name} EXPAND TABLE" 2>/dev/null' for name in by_hand) + "; true"),
+                "; ".join(f'psql -qc "ALTER TABLE ONLY {name} EXPAND TABLE" 2>&-' for name in expanded) + "; true"),
         Replay("55_gpexpand_redistribution_SIGINT", select=moved_part, faults={"slow-moves": "2"},
                interrupt=Interrupt("INT", MOVING)),
         Replay(
@@ -274,11 +202,11 @@ def _down() -> tuple[Step, ...]:
     names = ["Q", "b", "c", "e", "f", "i", "m", "plain", "s"]
     return (
         FILES, TRUST, KNOWN, *ROOM,
-        Prepare("SSH among all hosts", "gpssh-exkeys -e conf/hosts_all -x conf/new_hosts >/dev/null"),
+        TRUSTED,
         Replay("65_kill_primary_content0",
                "ssh sdw1 'kill -9 $(head -1 /data/primary/gpseg0/postmaster.pid)'; "
-               "until psql -d demo -Atc \"select 1 from gp_segment_configuration where status='d'\" 2>/dev/null | grep -q 1;"
-               " do sleep 0.2; done; psql -d demo -c 'select * from gp_segment_configuration where content=0'; "
+               "until psql -Atc \"select 1 from gp_segment_configuration where status='d'\" 2>&- | grep -q 1; "
+               "do sleep 0.2; done; psql -d demo -c 'select * from gp_segment_configuration where content=0'; "
                "psql -d demo -c 'select * from gp_configuration_history order by time desc limit 3'",
                "the recorded loop printed the time of each try", select=failover_rows),
         *(Replay(f"65_gpstate_down_{o}", f"gpstate {'' if o == 'plain' else '-' + o}") for o in names),
@@ -287,43 +215,17 @@ def _down() -> tuple[Step, ...]:
         Replay("67_gprecoverseg_r_rebalance"),
         Replay("23y_gpexpand_i_second_time_after_SETUP_DONE_starts_redistribution", select=tables_in_any_order),
         Replay("23z_gpexpand_i_after_EXPANSION_COMPLETE"),
-        Replay("42c_catalog_after_redistribution", select=shared_policies, stderr=False, because="its last statement was a mistake"),
+        Replay("42c_catalog_after_redistribution", select=shared_policies, stderr=False, because=MISTAKE),
     )  # fmt: skip
-
-
-REDO = Prepare(
-    "leaves that have moved may move again: the way to another run on a cluster that is expanded already",
-    "psql -q -d postgres -c \"update gpexpand.status_detail set status = 'NOT STARTED', expansion_started = null,"
-    " expansion_finished = null where fq_name like 'sales.facts%'\" && psql -q -d postgres -c \"insert into"
-    " gpexpand.status values ('EXPANSION STOPPED', now()::timestamp)\"",
-)
-BOOKS = Prepare(
-    "rows of tables that fail for ever are taken out of gpexpand's books",
-    "psql -q -d postgres -c \"delete from gpexpand.status_detail where status = 'NOT STARTED'\"",
-)
-BLOCKER = Prepare(
-    "an open transaction reads the tables that are to move",
-    "nohup psql -d demo -c 'begin; select count(*) from sales.facts; select pg_sleep(4); commit' >/dev/null 2>&1 &",
-)
-
-
-def _kill_primary(practice: Practice) -> None:
-    """The primary of content 1 dies when two tables have moved and one is on its way."""
-    practice.start(
-        f"timeout 120 bash -c '{_shell(MOVING)}' && ssh sdw1 'kill -9 $(head -1 /data/primary/gpseg1/postmaster.pid)'"
-    )
-
-
-def _shell(condition: str) -> str:
-    return f"until {condition}; do sleep 0.05; done".replace("'", "'\\''")
 
 
 def _past_return() -> tuple[Step, ...]:
     """Failures after the point of no return; a primary dies while tables move."""
     return (
         FILES, TRUST, KNOWN, *ROOM,
-        Prepare("SSH among all hosts", "gpssh-exkeys -e conf/hosts_all -x conf/new_hosts >/dev/null"),
-        Prepare("shells of the recorded host set it themselves", "echo export GPHOME=/usr/local/greenplum-db >> .bashrc", "sdw4"),
+        TRUSTED,
+        Prepare("shells of the recorded host set it themselves",
+                "echo export GPHOME=/usr/local/greenplum-db >> .bashrc", "sdw4"),
         Prepare("no software", "mkdir -p /tmp/empty; mount --bind /tmp/empty /usr/local/greenplum-db", "sdw4", "root"),
         Replay("75b_gpexpand_i_no_software_on_new_host", "gpexpand -i conf/expand_4seg </dev/null",
                "the recorded name of the file belongs to the third pair of hosts", translate=SECOND_EXPANSION,
@@ -334,7 +236,7 @@ def _past_return() -> tuple[Step, ...]:
         Replay("70_gpexpand_i_fails_after_catalog_lock_released", select=without_control_data),
         Replay("70b_state", select=state_and_columns),
         Replay("70c_gpexpand_i_again_retries", select=counts_left_out),
-        Prepare("the primary of content 1 will die", act=_kill_primary),
+        Prepare("the primary of content 1 will die", act=kill_primary),
         Replay("77_gpexpand_primary_killed_during_redistribution", select=without_causes, faults={"slow-moves": "2"}),
         Replay("77b_state", select=counts_left_out),
         Replay("77c_resume_with_down_segment", select=moved_part),
@@ -348,22 +250,23 @@ def _interrupted_mirrors() -> tuple[Step, ...]:
     syncing = "tail -n 3 gpAdminLogs/gpexpand_*.log | grep -q 'Starting new mirror segment synchronization'"
     return (
         FILES, TRUST, KNOWN, *ROOM,
-        Prepare("SSH among all hosts", "gpssh-exkeys -e conf/hosts_all -x conf/new_hosts >/dev/null"),
+        TRUSTED,
         Replay("08a_gpstop_af"), Replay("08b_gpstart_am_masteronly"), Replay("08c_gpstop_amf"),
         Replay("08d_gpstart_aR", select=figures_left_out), Replay("08e_gpstop_amf_when_all_up"),
         Replay("08f_after_master_only_stop"),
         Prepare("started again", "gpstart -a >/dev/null"), SYNCED,
-        Prepare("a server of something else", _listener(), "sdw3"),
+        Prepare("a server of something else", foreign_server(), "sdw3"),
         Replay("62c_gpexpand_i_port_in_use_dualstack", "gpexpand -i conf/expand_4seg", "it ends by itself here"),
         Replay("62d_gpexpand_r"),
         Prepare("the other server ends", "kill $(cat /tmp/listener.pid)", "sdw3"), *NO_ORPHANS,
         Replay("71_gpexpand_i_SIGINT_during_mirror_sync", interrupt=Interrupt("INT", syncing)),
         Replay("71b_state", select=counts_left_out),
-        Prepare("gprecoverseg goes on by itself", "while pgrep -f '[g]precoverseg -a -F' >/dev/null; do sleep 0.1; done"),
+        Prepare("gprecoverseg goes on by itself",
+                "while pgrep -f '[g]precoverseg -a -F' >/dev/null; do sleep 0.1; done"),
         SYNCED,
         Replay("71d_gprecoverseg"),
         Replay("54_alter_table_expand_by_hand", select=by_hand, stderr=False,
-               because="its inheritance tables do not exist here; the errors are compared in tests/sandbox/test_database*.py"),
+               because="its inheritance tables do not exist here; test_database*.py looks at the errors"),
         Replay("41_gpexpand_n4_with_failing_tables", select=failing_part),
         Replay("41c_after_n4_with_failures", select=progress_words),
         BOOKS, REDO, BLOCKER,
@@ -375,17 +278,6 @@ def _interrupted_mirrors() -> tuple[Step, ...]:
         Replay("58b_gpexpand_c_incomplete_answer_y_n", select=without_tables),
         Replay("58c_after", select=figures_left_out),
     )  # fmt: skip
-
-
-def _listener() -> str:
-    program = (
-        "import os, socket, time; s = socket.create_server(('::', 6000), family=socket.AF_INET6, dualstack_ipv6=True);"
-        " open('/tmp/listener.pid', 'w').write(str(os.getpid())); time.sleep(600)"
-    )
-    return (
-        f'rm -f /tmp/listener.pid; nohup /opt/sandbox/bin/python -c "{program}" >/dev/null 2>&1 </dev/null &'
-        " until [ -s /tmp/listener.pid ]; do sleep 0.1; done"
-    )
 
 
 SCENARIOS = (
