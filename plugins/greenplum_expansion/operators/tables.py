@@ -82,8 +82,8 @@ class MoveTablesOperator(BaseOperator):
                 return None
             if decision.action is Action.RUN:
                 engine.wait_for_left_sessions(run.hook, _WAIT_FOR_LEFT_SESSIONS)
-                for name in engine.reconcile(run.hook, read_topology(run.hook).segment_count):
-                    self.log.info("%s has been moved already, now recorded", name)
+                for sentence in engine.reconcile(run.hook, read_topology(run.hook).segment_count):
+                    self.log.info("%s", sentence)
             job = run.directory.start_job(JOB, engine.command(run.request.parallel_moves, run.request.analyze))
         self.log.info("gpexpand runs in %s", job.job_dir)
         record_step(context, started, decision.action)

@@ -90,21 +90,41 @@ def wait_for_left_sessions(hook: GreenplumHook, seconds: float) -> None:
 
 
 def reconcile(hook: GreenplumHook, segments: int) -> list[str]:
-    """Record as moved what has been moved without being recorded; returns the tables' names.
+    """Bring gpexpand's list up to date with the databases; returns what was corrected, one sentence each.
+
+    Recorded are tables moved without a record (gpexpand killed in between), tables renamed since preparation, and
+    databases dropped since: gpexpand itself would fail on each of them in every run.
 
     :param segments: primaries of the cluster
     """
     left: dict[str, dict[int, str]] = {}
     for row in hook.query("tables_not_moved", dbname=SCHEMA_DATABASE):
         left.setdefault(row["dbname"], {})[row["table_oid"]] = row["fq_name"]
-    recorded = []
+    existing = set(hook.databases())
+    corrected = []
     for dbname, tables in left.items():
-        wanted = {"oids": list(tables), "segments": segments}
-        moved = [row["oid"] for row in hook.query("tables_already_expanded", wanted, dbname=dbname)]
-        if moved:
-            hook.query("mark_completed", {"dbname": dbname, "oids": moved}, dbname=SCHEMA_DATABASE)
-            recorded += [f"{dbname}.{tables[oid]}" for oid in moved]
-    return recorded
+        if dbname in existing:
+            corrected += _reconcile_database(hook, dbname, tables, segments)
+        else:
+            hook.query("mark_gone", {"dbname": dbname}, dbname=SCHEMA_DATABASE)
+            corrected.append(f"Database {dbname} no longer exists; its {len(tables)} tables are recorded as gone")
+    return corrected
+
+
+def _reconcile_database(hook: GreenplumHook, dbname: str, tables: dict[int, str], segments: int) -> list[str]:
+    corrected = []
+    wanted = {"oids": list(tables), "segments": segments}
+    with hook.connected(dbname) as connection:
+        moved = [row["oid"] for row in hook.query("tables_already_expanded", wanted, connection=connection)]
+        names = hook.query("table_names", {"oids": list(tables)}, connection=connection)
+    if moved:
+        hook.query("mark_completed", {"dbname": dbname, "oids": moved}, dbname=SCHEMA_DATABASE)
+        corrected += [f"{dbname}.{tables[oid]} has been moved already, now recorded" for oid in moved]
+    for row in names:
+        if row["fq_name"] != tables[row["oid"]]:
+            hook.query("mark_renamed", {"dbname": dbname, **row}, dbname=SCHEMA_DATABASE)
+            corrected.append(f"{dbname}.{tables[row['oid']]} is called {row['fq_name']} now, recorded")
+    return corrected
 
 
 @dataclass(frozen=True)

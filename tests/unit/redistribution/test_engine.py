@@ -1,0 +1,73 @@
+"""gpexpand's list of tables follows what happened to the tables meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from greenplum_expansion.redistribution import engine
+
+
+class _Cluster:
+    """Answers the queries that `reconcile` asks, and notes what it writes."""
+
+    def __init__(self, listed: list[dict[str, Any]], names: dict[int, str], moved: set[int]) -> None:
+        self.listed = listed
+        self.names = names
+        self.moved = moved
+        self.written: list[tuple[str, dict[str, Any]]] = []
+
+    def databases(self) -> list[str]:
+        return ["demo", "postgres"]
+
+    @contextmanager
+    def connected(self, dbname: str) -> Iterator[str]:
+        assert dbname in self.databases()
+        yield dbname
+
+    def query(self, name: str, params: Mapping[str, Any] | None = None, **_: Any) -> list[dict[str, Any]]:
+        if name == "tables_not_moved":
+            return self.listed
+        assert params is not None
+        if name == "tables_already_expanded":
+            return [{"oid": oid} for oid in params["oids"] if oid in self.moved]
+        if name == "table_names":
+            return [{"oid": oid, "fq_name": self.names[oid]} for oid in params["oids"] if oid in self.names]
+        self.written.append((name, dict(params)))
+        return []
+
+
+def _listed(dbname: str, oid: int, fq_name: str) -> dict[str, Any]:
+    return {"dbname": dbname, "table_oid": oid, "fq_name": fq_name}
+
+
+def test_a_list_that_agrees_with_the_tables_is_left_alone() -> None:
+    cluster = _Cluster([_listed("demo", 1, "public.a")], {1: "public.a"}, set())
+
+    assert engine.reconcile(cluster, 4) == []  # type: ignore[arg-type]
+    assert cluster.written == []
+
+
+def test_a_table_moved_without_a_record_a_renamed_one_and_a_dropped_database_are_recorded() -> None:
+    listed = [_listed("demo", 1, "public.a"), _listed("demo", 2, "public.b"), _listed("gone", 3, "public.c")]
+    cluster = _Cluster(listed, {1: "public.a", 2: 'archive."B"'}, {1})
+
+    said = engine.reconcile(cluster, 4)  # type: ignore[arg-type]
+
+    assert cluster.written == [
+        ("mark_completed", {"dbname": "demo", "oids": [1]}),
+        ("mark_renamed", {"dbname": "demo", "oid": 2, "fq_name": 'archive."B"'}),
+        ("mark_gone", {"dbname": "gone"}),
+    ]
+    assert said == [
+        "demo.public.a has been moved already, now recorded",
+        'demo.public.b is called archive."B" now, recorded',
+        "Database gone no longer exists; its 1 tables are recorded as gone",
+    ]
+
+
+def test_a_dropped_table_is_left_for_gpexpand_to_notice() -> None:
+    cluster = _Cluster([_listed("demo", 1, "public.a")], {}, set())
+
+    assert engine.reconcile(cluster, 4) == []  # type: ignore[arg-type]
