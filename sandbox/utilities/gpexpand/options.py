@@ -72,6 +72,7 @@ class _Parser(optparse.OptionParser):
 
 
 def _take_duration(option: optparse.Option, _name: str, value: str, parser: optparse.OptionParser) -> None:
+    assert parser.values is not None
     try:
         parser.values.duration = parse_duration(value)
     except ValueError as problem:
@@ -79,6 +80,7 @@ def _take_duration(option: optparse.Option, _name: str, value: str, parser: optp
 
 
 def _take_end(option: optparse.Option, _name: str, value: str, parser: optparse.OptionParser) -> None:
+    assert parser.values is not None
     try:
         parser.values.end = parse_moment(value)
     except ValueError as problem:
@@ -91,25 +93,28 @@ def _short(option: optparse.Option) -> str:
 
 def _parser() -> _Parser:
     parser = _Parser(prog="gpexpand", usage=USAGE, add_help_option=False)
-    flag = {"action": "store_true", "default": False}
-    parser.add_option("-c", "--clean", dest="clean", **flag)
-    parser.add_option("-r", "--rollback", dest="rollback", **flag)
-    parser.add_option("-a", "--analyze", dest="analyze", **flag)
+
+    def flag(*names: str, dest: str) -> None:
+        parser.add_option(*names, action="store_true", default=False, dest=dest)
+
+    flag("-c", "--clean", dest="clean")
+    flag("-r", "--rollback", dest="rollback")
+    flag("-a", "--analyze", dest="analyze")
     parser.add_option("-d", "--duration", type="string", action="callback", callback=_take_duration)
     parser.add_option("-e", "--end", type="string", action="callback", callback=_take_end)
     parser.add_option("-i", "--input", dest="input_file")
     parser.add_option("-f", "--hosts-file", dest="hosts_file")
     parser.add_option("-B", "--batch-size", dest="batch_size", type="int", default=16)
     parser.add_option("-n", "--parallel", dest="parallel", type="int", default=1)
-    parser.add_option("-v", "--verbose", dest="verbose", **flag)
-    parser.add_option("-S", "--simple-progress", dest="simple_progress", **flag)
+    flag("-v", "--verbose", dest="verbose")
+    flag("-S", "--simple-progress", dest="simple_progress")
     # Parsed and never read, in the real one too.
-    parser.add_option("-s", "--silent", dest="silent", **flag)
+    flag("-s", "--silent", dest="silent")
     parser.add_option("-t", "--tardir", dest="tar_directory", default=".")
-    parser.add_option("--hba-hostnames", dest="hba_hostnames", **flag)
-    parser.add_option("-h", "-?", "--help", dest="help", **flag)
-    parser.add_option("--usage", dest="usage", **flag)
-    parser.add_option("--version", dest="version", **flag)
+    flag("--hba-hostnames", dest="hba_hostnames")
+    flag("-h", "-?", "--help", dest="help")
+    flag("--usage", dest="usage")
+    flag("--version", dest="version")
     parser.set_defaults(duration=None, end=None)
     return parser
 

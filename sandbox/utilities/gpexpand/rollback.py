@@ -60,7 +60,12 @@ def _remove_template(status: StatusFile) -> None:
 
 
 def _restore_catalog(environment: Environment, status: StatusFile) -> None:
-    """Take segments out of the catalog that the backup of gp_segment_configuration does not name."""
+    """Take segments out of the catalog that the backup of gp_segment_configuration does not name.
+
+    The backup is written right after the stage is noted; without it nothing was changed yet.
+    """
+    if not status.backup.exists():
+        return
     before = {Segment.parse(line).dbid for line in status.backup.read_text(encoding="utf-8").splitlines() if line}
     with session(environment, schema.DATABASE, utility=True) as connection:
         added = [s for s in read_array(connection).segments if s.dbid not in before]

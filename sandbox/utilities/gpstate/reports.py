@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from ..console import Console
@@ -202,8 +203,8 @@ def errors(console: Console, array: Array, running: dict[int, Process], connecti
     warn_of_missing(console, array, found)
     console.info("-" * 52)
     console.info("Segment Mirroring Status Report")
-    sections = [_switched(console, array), _unsynchronized(console, array, found), _down(console, array, running)]
-    sections = [section for section in sections if section is not None]
+    found_wrong = (_switched(console, array), _unsynchronized(console, array, found), _down(console, array, running))
+    sections = [section for section in found_wrong if section is not None]
     for section in sections:
         console.info("-" * 52)
         section.write()
@@ -293,7 +294,7 @@ def expansion(console: Console, environment: Environment, connection: Any) -> in
     return 0
 
 
-def _indented(console: Console, lines: list[tuple[str, ...]]) -> None:
+def _indented(console: Console, lines: Sequence[tuple[str, ...]]) -> None:
     widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
     for line in lines:
         cells = [cell.ljust(width) for cell, width in zip(line, widths, strict=True)]
