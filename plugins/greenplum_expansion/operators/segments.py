@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+import re
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
@@ -91,7 +92,7 @@ class AddSegmentsOperator(BaseOperator):
         )
 
     def _failure(self, run: ExpansionRun, event: dict[str, Any], cause: str, next_action: str) -> StepFailed:
-        said = " / ".join(line for line in event["log_tail"].splitlines() if "[ERROR]" in line or "[CRITICAL]" in line)
+        said = " / ".join(_errors_said(event["log_tail"]))
         return StepFailed(
             f"Adding the segments of {run.subject}",
             f"{event['message'].rstrip('.')}; {cause}" + (f"; gpexpand said: {said}" if said else ""),
@@ -131,6 +132,15 @@ class AddSegmentsOperator(BaseOperator):
             "hosts_before": _primaries_by_host(plan.before.primaries),
             "hosts_after": _primaries_by_host(now.primaries),
         }
+
+
+_ERROR_LINE = re.compile(r"\[(?:ERROR|CRITICAL)\]:-\s*(.+)")
+
+
+def _errors_said(log: str) -> list[str]:
+    """gpexpand's own errors, each once, without its advice, as what to do next is said by us."""
+    said = (match.group(1).strip() for match in _ERROR_LINE.finditer(log))
+    return list(dict.fromkeys(line for line in said if not line.startswith("Please run 'gpexpand -r'")))
 
 
 def _primaries_by_host(primaries: Sequence[Any]) -> dict[str, int]:

@@ -130,6 +130,12 @@ def approval_text(plan: Plan, findings: Sequence[Finding]) -> str:
         ),
         "",
         (
+            "While `add_segments` runs, minutes on most clusters, no table can be created, altered or dropped in any "
+            "database, temporary ones included: such statements fail with *gpexpand in progress, catalog changes are "
+            "disallowed*. Stop ETL that makes tables meanwhile; reading and writing rows goes on."
+        ),
+        "",
+        (
             "**After this step it can be undone only until gpexpand has changed the catalog, some minutes into "
             "`add_segments`.** Up to there a failure is rolled back; from there the way is forward only. "
             "Until the tables have moved they stay usable where they are. Backups taken before cannot be restored "

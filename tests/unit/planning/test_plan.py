@@ -55,6 +55,7 @@ def test_the_approval_says_what_happens_and_what_cannot_be_undone():
     assert "grows from 4 to 8 segments by the hosts sdw3, sdw4" in text
     assert "40 tables, 5.0 GiB in 1 databases" in text
     assert "can be undone only until gpexpand has changed the catalog" in text
+    assert "no table can be created, altered or dropped" in text
     assert "sdw3|10.0.0.3|6000|/data/primary/gpseg4|11|4|p" in text
     assert "sdw1|sdw1|6000|/data/primary/gpseg0|2|0|p" in text
     assert "- `WARNING standby: 'none'. Remedy: add one.`" in text
