@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import json
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -38,6 +39,7 @@ class Edit:
 _TRIGGERS = (
     "expand", "distributed", "gp_", "partition", "reorganize", "external", "optimizer", "statement_mem",
     "server_version", "appendonly", "appendoptimized", "refresh", "materialized", "only",
+    "inherits",
 )  # fmt: skip
 
 
@@ -200,6 +202,8 @@ def _create(items: list[Token], sql: str) -> list[Edit]:
         ):
             wish["with"] = options
             edits.append(Edit(items[position].start, items[end].end, ""))
+    if any(w == "inherits" and items[i - 1].text == ")" for i, w in enumerate(words)):
+        raise RefusedStatement(f"inheritance {NOT_PART}")
     if "with" not in wish and "by" not in wish:
         return _columns(items, sql, None)
     return [*edits, Edit(items[-1].end, items[-1].end, " " + mark(**wish)), *_columns(items, sql, None)]
@@ -222,7 +226,7 @@ def _options(items: list[Token], sql: str) -> dict[str, str]:
 
 
 def _create_external(items: list[Token], sql: str) -> list[Edit]:
-    """A foreign table: readable ones of file:// and none else can be read; nothing is fetched from gpfdist here."""
+    """A foreign table: readable ones of file:// and no others can be read."""
     words = [token.lower for token in items]
     position = words.index("external") + 1
     position = _skip(items, position, "web")
@@ -237,14 +241,20 @@ def _create_external(items: list[Token], sql: str) -> list[Edit]:
     clause = _distributed_clause(items)
     if clause >= 0:
         wish["by"] = _distribution(items, clause)
-    location = next((t.text for t in items[end:] if t.kind == "string"), "''").strip("'")
-    path = (
-        location.removeprefix("file://").partition("/")[2] if location.startswith("file://") else f"sandbox: {location}"
-    )
-    path = ("/" + path if location.startswith("file://") else path).replace("'", "''")
-    options = f"OPTIONS (filename '{path}', format 'csv')"
+    location = next((t.text for t in items[end:] if t.kind == "string"), "''")[1:-1].replace("''", "'")
+    wish["location"] = location
+    if location.startswith("file://"):
+        source = "filename " + _literal("/" + location.removeprefix("file://").partition("/")[2])
+    else:  # a program, because ANALYZE passes over those
+        words_of_failure = shlex.quote(f"{location}: data from outside is not part of the sandbox")
+        source = "program " + _literal(f"echo {words_of_failure} >&2; exit 1")
+    options = f"OPTIONS ({source}, format 'csv')"
     text = f"CREATE FOREIGN TABLE {table} {columns} SERVER sandbox_files {options} {mark(**wish)}"
     return [Edit(items[0].start, items[-1].end, text)]
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
 
 
 def _refresh(items: list[Token], sql: str) -> list[Edit]:

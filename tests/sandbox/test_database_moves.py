@@ -284,7 +284,9 @@ def insists_on_intact(practice: Practice, rows: Rows, table: str, before: tuple[
     assert len(contents(rows, table)) == 8
 
 
-@pytest.mark.parametrize("end", ["select pg_cancel_backend({})", "select pg_terminate_backend({})", "kill -9"])
+@pytest.mark.parametrize(
+    "end", ["cancel", "select pg_cancel_backend({})", "select pg_terminate_backend({})", "kill -9"]
+)
 @pytest.mark.parametrize("moment", ["while rows are written", "before the commit"])
 def test_session_ended_during_a_move(
     practice: Practice, connect: Connect, rows: Rows, table: str, end: str, moment: str
@@ -298,7 +300,9 @@ def test_session_ended_during_a_move(
             wait_for("the move to sleep", lambda: asleep(rows, mover.pid))
         else:
             wait_for("the move", lambda: state_of(rows, mover.pid)[0] == "active")
-        if end == "kill -9":
+        if end == "cancel":
+            mover.connection.cancel()
+        elif end == "kill -9":
             assert practice.run(f"kill -9 {mover.pid}").exit_code == 0
         else:
             rows(end.format(mover.pid), "postgres")

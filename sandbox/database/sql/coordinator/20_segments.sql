@@ -8,7 +8,8 @@ create function pg_sandbox.segment_hosts(of_content int, out hosts text, out por
 $$;
 
 create function pg_sandbox.segment_dsn(of_content int, database name) returns text language sql stable as $$
-    select format('host=%s port=%s dbname=%L user=gpadmin target_session_attrs=read-write connect_timeout=3', hosts, ports, database)
+    select format('host=%s port=%s dbname=%L user=gpadmin target_session_attrs=read-write connect_timeout=3 '
+                  'tcp_user_timeout=5000', hosts, ports, database)
     from pg_sandbox.segment_hosts(of_content)
 $$;
 
@@ -23,23 +24,21 @@ begin
     if place.hosts is null then
         raise exception 'no segment with content %', of_content;
     end if;
-    if exists (select from pg_foreign_server where srvname = server) then
-        if not exists (select from pg_foreign_server where srvname = server and srvoptions @> array['host=' || place.hosts, 'port=' || place.ports]) then
-            execute format('alter server %I options (set host %L, set port %L)', server, place.hosts, place.ports);
-        end if;
+    if exists (select from pg_foreign_server where srvname = server and srvoptions @> array['host=' || place.hosts, 'port=' || place.ports]) then
         return;
     end if;
     perform pg_advisory_xact_lock(1, of_content);  -- another session may be doing the same
-    if exists (select from pg_foreign_server where srvname = server) then
-        return;
-    end if;
     dsn := segment_dsn(of_content, 'postgres');
     if not exists (select from dblink(dsn, format('select 1 from pg_database where datname = %L', current_database())) as t(x int)) then
         perform dblink_exec(dsn, format('create database %I', current_database()));
     end if;
+    if exists (select from pg_foreign_server where srvname = server) then
+        execute format('alter server %I options (set host %L, set port %L)', server, place.hosts, place.ports);
+        return;
+    end if;
     execute format(
         'create server %I foreign data wrapper postgres_fdw options (host %L, port %L, dbname %L, target_session_attrs ''read-write'', '
-        'connect_timeout ''3'', fetch_size ''10000'', batch_size ''1000'', async_capable ''true'', application_name ''coordinator'')',
+        'connect_timeout ''3'', tcp_user_timeout ''5000'', keepalives_idle ''5'', keepalives_interval ''2'', keepalives_count ''3'', fetch_size ''10000'', batch_size ''1000'', async_capable ''true'', application_name ''coordinator'')',
         server, place.hosts, place.ports, current_database());
     execute format('grant usage on foreign server %I to public', server);
     execute format('create user mapping for public server %I options (user ''gpadmin'', password_required ''false'')', server);

@@ -14,6 +14,7 @@ create table pg_sandbox.tables (
     storage "char" not null default 'h',  -- as pg_class.relstorage
     options text[],                       -- as pg_class.reloptions
     materialized text,                    -- query of a materialized view
+    location text,                        -- of an external table
     constraints text[] not null default '{}',  -- of the physical tables (PostgreSQL allows no unique ones on the parent), '@"' ends their names
     columns text not null                 -- fingerprint; a changed one means a change which the segments did not get
 );

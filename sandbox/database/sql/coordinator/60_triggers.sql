@@ -117,7 +117,7 @@ end $$;
 create materialized view pg_sandbox.nothing as select 1 as nothing;  -- what a rewritten REFRESH refreshes
 
 create function pg_sandbox.external(rel oid, wish json) returns void language plpgsql security definer as $$
--- wish: {"writable": bool, "by": …}
+-- wish: {"writable": bool, "location": as written, "by": …}
 declare
     keys name[] := '{}';
 begin
@@ -125,5 +125,5 @@ begin
         select coalesce(array_agg(value::name), '{}') into keys from json_array_elements_text(coalesce(wish #> '{by,columns}', '[]'));
         perform pg_sandbox.set_policy(rel, 'p', pg_sandbox.segment_count(), keys);
     end if;
-    insert into pg_sandbox.tables (relid, kind, storage, columns) values (rel, 'external', 'x', '');
+    insert into pg_sandbox.tables (relid, kind, storage, location, columns) values (rel, 'external', 'x', wish ->> 'location', '');
 end $$;

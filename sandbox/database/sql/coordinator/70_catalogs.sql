@@ -36,6 +36,25 @@ create view pg_catalog.pg_inherits as
                       where f.ftrelid = i.inhrelid and c.relnamespace = 'pg_aoseg'::regnamespace);
 grant select on pg_catalog.pg_inherits to public;
 
+create function pg_sandbox.as_written(statement text) returns text language plpgsql stable as $$
+-- A statement as the client wrote it, where the proxy has put a mark.
+declare
+    mark json;
+begin
+    if position('/*sandbox:' in statement) = 0 then
+        return statement;
+    end if;
+    mark := convert_from(decode(substring(statement from '/\*sandbox:([A-Za-z0-9+/=]+)\*/'), 'base64'), 'UTF8')::json;
+    return regexp_replace(statement, '(SET WITHOUT OIDS )?/\*sandbox:[A-Za-z0-9+/=]+\*/', case mark ->> 'do'
+        when 'expand' then 'EXPAND TABLE' when 'prepare' then 'EXPAND PARTITION PREPARE'
+        when 'redistribute' then 'SET WITH (REORGANIZE=true)' || case mark #>> '{by,type}' when 'random' then ' DISTRIBUTED RANDOMLY'
+            when 'hash' then ' DISTRIBUTED BY (' || (select string_agg(quote_ident(c), ', ') from json_array_elements_text(mark #> '{by,columns}') c) || ')'
+            else '' end
+        else '' end);
+exception when others then
+    return statement;  -- cut off by track_activity_query_size
+end $$;
+
 alter view pg_catalog.pg_stat_activity rename to pg_stat_activity_real;
 create view pg_catalog.pg_stat_activity as
     select a.datid, a.datname, a.pid, a.pid as sess_id, a.usesysid, a.usename, a.application_name,
@@ -43,7 +62,7 @@ create view pg_catalog.pg_stat_activity as
                 when a.client_addr = inet '127.0.0.1' then a.client_addr end as client_addr,
            a.client_hostname, a.client_port, a.backend_start, a.xact_start, a.query_start, a.state_change,
            coalesce(a.wait_event_type = 'Lock', false) as waiting, a.state, a.backend_xid, a.backend_xmin,
-           regexp_replace(a.query, 'SET WITHOUT OIDS /\*sandbox:[A-Za-z0-9+/=]+\*/', 'EXPAND TABLE') as query,
+           pg_sandbox.as_written(a.query) as query,
            case when a.wait_event_type = 'Lock' then 'lock' end as waiting_reason, 0::oid as rsgid, 'unknown'::text as rsgname,
            null::interval as rsgqueueduration
     from pg_catalog.pg_stat_activity_real a where a.backend_type = 'client backend' and a.datid is not null

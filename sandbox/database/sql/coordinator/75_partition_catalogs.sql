@@ -72,13 +72,11 @@ create view pg_catalog.pg_partitions as
 grant select on pg_catalog.pg_partitions to public;
 
 create view pg_catalog.pg_exttable as
-    select t.relid as reloid, array[o.option_value] as urilocation, array['ALL_SEGMENTS'] as execlocation, 'c'::"char" as fmttype,
+    select t.relid as reloid, array[t.location] as urilocation, array['ALL_SEGMENTS'] as execlocation, 'c'::"char" as fmttype,
            'delimiter '','' null '''' escape ''"'' quote ''"''' as fmtopts, '{}'::text[] as options, null::text as command, null::int4 as rejectlimit,
            null::"char" as rejectlimittype, false as logerrors, 6 as encoding,
            exists (select from pg_catalog.gp_distribution_policy p where p.localoid = t.relid) as writable
-    from pg_sandbox.tables t join pg_catalog.pg_foreign_table f on f.ftrelid = t.relid
-    left join lateral (select option_value from pg_catalog.pg_options_to_table(f.ftoptions) where option_name = 'filename') o on true
-    where t.kind = 'external';
+    from pg_sandbox.tables t where t.kind = 'external';
 grant select on pg_catalog.pg_exttable to public;
 
 create view pg_catalog.pg_appendonly as
