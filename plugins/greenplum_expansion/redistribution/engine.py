@@ -20,7 +20,11 @@ from greenplum_expansion.planning.ranking import RankedTable
 
 log = logging.getLogger(__name__)
 
-_FAILED = re.compile(r"-\[ERROR\]:-Table (?P<table>.+?) failed to expand: (?P<error>.+)")
+# The server's message may have further lines (DETAIL, HINT); the next line of the log begins with its time.
+_FAILED = re.compile(
+    r"-\[ERROR\]:-Table (?P<table>.+?) failed to expand: (?P<error>.+?)\s*(?=^\d{8}:\d\d:\d\d:\d\d:|\Z)",
+    re.DOTALL | re.MULTILINE,
+)
 
 
 def command(parallel_moves: int, analyze: bool) -> list[str]:
@@ -138,9 +142,16 @@ class TableLeft:
 
 def read_tables_left(hook: GreenplumHook, log: str) -> list[TableLeft]:
     """What is left after a run, with the errors found in that run's log."""
-    reasons = {match["table"]: match["error"] for match in _FAILED.finditer(log)}
+    reasons = {match["table"]: _server_said(match["error"]) for match in _FAILED.finditer(log)}
     return [
         TableLeft(name, row["status"], reasons.get(name, ""))
         for row in hook.query("tables_not_moved", dbname=SCHEMA_DATABASE)
         for name in [f"{row['dbname']}.{row['fq_name']}"]
     ]
+
+
+def _server_said(error: str) -> str:
+    """The server's words on one line, without what the Python 2 driver puts around them."""
+    message = error.removeprefix("error '").partition("' in '")[0]
+    lines = (line.strip().removeprefix("ERROR:").strip() for line in message.splitlines())
+    return "; ".join(line for line in lines if line)

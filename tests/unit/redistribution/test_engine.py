@@ -71,3 +71,32 @@ def test_a_dropped_table_is_left_for_gpexpand_to_notice() -> None:
     cluster = _Cluster([_listed("demo", 1, "public.a")], {}, set())
 
     assert engine.reconcile(cluster, 4) == []  # type: ignore[arg-type]
+
+
+LOG = """\
+20261120:10:40:52:027543 gpexpand:mdw:gpadmin-[ERROR]:-Table demo.odd.mv failed to expand: error 'ERROR:  materialized \
+view "mv" has not been populated
+HINT:  Use the REFRESH MATERIALIZED VIEW command.
+' in 'ALTER  TABLE ONLY odd.mv EXPAND TABLE'
+20261120:10:40:52:027543 gpexpand:mdw:gpadmin-[INFO]:-Resetting status_detail for demo.odd.mv
+20261120:10:40:53:027543 gpexpand:mdw:gpadmin-[ERROR]:-Table demo."new
+line" failed to expand: error 'ERROR:  permission denied
+' in 'ALTER  TABLE ONLY "new
+line" EXPAND TABLE'
+"""
+
+
+def test_what_the_server_said_of_a_table_is_told_whole_and_on_one_line() -> None:
+    listed = [
+        {**_listed("demo", 1, "odd.mv"), "status": "NOT STARTED"},
+        {**_listed("demo", 2, '"new\nline"'), "status": "NOT STARTED"},
+        {**_listed("demo", 3, "odd.other"), "status": "NOT STARTED"},
+    ]
+
+    left = engine.read_tables_left(_Cluster(listed, {}, set()), LOG)  # type: ignore[arg-type]
+
+    assert [table.error for table in left] == [
+        'materialized view "mv" has not been populated; HINT:  Use the REFRESH MATERIALIZED VIEW command.',
+        "permission denied",
+        "",
+    ]
