@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from greenplum_expansion.checks.finding import Finding
 
-_NAMED = 10  # tables named in one finding
+_NAMED = 10  # relations named in one finding
 _OPEN = "SET allow_system_table_mods = on; UPDATE pg_database SET datallowconn = true WHERE datname = {name}"
 
 
@@ -17,11 +17,13 @@ class DatabaseFacts:
 
     :param stray_partitions: quoted names of partitions that lie in another schema than their root, each with that
         schema's quoted name
+    :param empty_views: quoted names of materialized views without data
     :param settings: of a new session there, by name, as text: those of role and database included
     """
 
     dbname: str
     stray_partitions: Mapping[str, str] = field(default_factory=dict)
+    empty_views: tuple[str, ...] = ()
     settings: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -43,8 +45,8 @@ def check_closed_databases(names: Sequence[str]) -> list[Finding]:
 
 
 def check_database(facts: DatabaseFacts) -> list[Finding]:
-    """Partitions and settings of one database."""
-    return [*_stray_partitions(facts), *_settings(facts)]
+    """Partitions, materialized views and settings of one database."""
+    return [*_stray_partitions(facts), *_empty_views(facts), *_settings(facts)]
 
 
 def _stray_partitions(facts: DatabaseFacts) -> list[Finding]:
@@ -52,16 +54,26 @@ def _stray_partitions(facts: DatabaseFacts) -> list[Finding]:
     if not facts.stray_partitions:
         return []
     partitions = list(facts.stray_partitions)
-    named = ", ".join(partitions[:_NAMED])
-    if len(partitions) > _NAMED:
-        named += f" and {len(partitions) - _NAMED} more"
     example = f"ALTER TABLE {partitions[0]} SET SCHEMA {facts.stray_partitions[partitions[0]]}"
     return [
         Finding.error(
             f"database {facts.dbname}",
-            f"partitions lie in another schema than their root: {named}; gpexpand would fail on them after the point "
+            f"partitions lie in another schema than their root: {_named(partitions)}; gpexpand would fail on them after the point "
             "of no return",
             f"bring them together until the expansion is over: {example}",
+        )
+    ]
+
+
+def _empty_views(facts: DatabaseFacts) -> list[Finding]:
+    """``EXPAND TABLE`` of one fails (6.24.3), so the run would end with it left."""
+    if not facts.empty_views:
+        return []
+    return [
+        Finding.warning(
+            f"database {facts.dbname}",
+            f"materialized views hold no data, and such ones cannot be moved: {_named(facts.empty_views)}",
+            "REFRESH MATERIALIZED VIEW or drop them, before redistribute at the latest",
         )
     ]
 
@@ -83,6 +95,11 @@ def _settings(facts: DatabaseFacts) -> list[Finding]:
             problem = f"{name} is {value} for new sessions: gpexpand's {what} longer than that are cancelled"
             findings.append(Finding.warning(subject, problem, remedy))
     return findings
+
+
+def _named(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return ", ".join(names[:_NAMED]) + more
 
 
 def _literal(text: str) -> str:

@@ -106,12 +106,14 @@ def read_databases(hook: GreenplumHook) -> list[DatabaseFacts]:
     for dbname in hook.databases():
         with hook.connected(dbname) as connection:
             strays = hook.query("partitions_outside_root_schema", connection=connection)
+            views = hook.query("materialized_views_without_data", connection=connection)
             settings = hook.query("session_settings", connection=connection)
         found.append(
             DatabaseFacts(
                 dbname,
-                {row["fq_name"]: row["root_schema"] for row in strays},
-                {row["name"]: row["value"] for row in settings},
+                stray_partitions={row["fq_name"]: row["root_schema"] for row in strays},
+                empty_views=tuple(row["fq_name"] for row in views),
+                settings={row["name"]: row["value"] for row in settings},
             )
         )
     return found

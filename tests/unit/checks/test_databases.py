@@ -9,7 +9,7 @@ UNCHANGED = {"statement_timeout": "0", "lock_timeout": "0", "default_transaction
 
 
 def test_an_ordinary_database_has_no_finding() -> None:
-    assert check_database(DatabaseFacts("demo", {}, UNCHANGED)) == []
+    assert check_database(DatabaseFacts("demo", settings=UNCHANGED)) == []
     assert check_closed_databases([]) == []
 
 
@@ -23,7 +23,7 @@ def test_a_database_that_allows_no_connections_is_an_error_with_the_statement_th
 def test_partitions_outside_their_root_s_schema_are_one_error_with_an_example() -> None:
     strays = {f"archive.p{number}": "sales" for number in range(12)}
 
-    (finding,) = errors(check_database(DatabaseFacts("demo", strays, UNCHANGED)))
+    (finding,) = errors(check_database(DatabaseFacts("demo", strays, settings=UNCHANGED)))
 
     assert "archive.p0, archive.p1" in finding.problem
     assert "and 2 more" in finding.problem
@@ -33,7 +33,15 @@ def test_partitions_outside_their_root_s_schema_are_one_error_with_an_example() 
 def test_read_only_sessions_are_an_error_and_timeouts_are_warnings() -> None:
     settings = {"statement_timeout": "40s", "lock_timeout": "5s", "default_transaction_read_only": "on"}
 
-    findings = check_database(DatabaseFacts("demo", {}, settings))
+    findings = check_database(DatabaseFacts("demo", settings=settings))
 
     assert [finding.severity for finding in findings] == ["error", "warning", "warning"]
     assert "statement_timeout is 40s" in findings[1].problem
+
+
+def test_materialized_views_without_data_are_a_warning() -> None:
+    (finding,) = check_database(DatabaseFacts("demo", empty_views=("sales.v",), settings=UNCHANGED))
+
+    assert finding.severity == "warning"
+    assert "sales.v" in finding.problem
+    assert "REFRESH MATERIALIZED VIEW" in finding.remedy
