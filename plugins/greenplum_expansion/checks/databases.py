@@ -58,8 +58,8 @@ def _stray_partitions(facts: DatabaseFacts) -> list[Finding]:
     return [
         Finding.error(
             f"database {facts.dbname}",
-            f"partitions lie in another schema than their root: {_named(partitions)}; gpexpand would fail on them after the point "
-            "of no return",
+            f"partitions lie in another schema than their root: {_named(partitions)}; "
+            "gpexpand would fail on them after the point of no return",
             f"bring them together until the expansion is over: {example}",
         )
     ]
