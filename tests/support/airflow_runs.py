@@ -168,9 +168,24 @@ class Run:
         return found[0]
 
     def answer(self, option: str) -> None:
-        """Answer what the run asks, for example "Approve" or "Reject"."""
-        question = self.wait_for_question()
-        self.api.answer(self.dag_id, self.run_id, question["task_instance"]["task_id"], [option])
+        """Answer what the run asks, for example "Approve" or "Reject"; returns when the task has taken the answer.
+
+        Answered within a second, while the worker that asked is still leaving, Airflow 3.3.2 takes the task for failed
+        and tries it again, which asks anew and forgets the answer (see apache/airflow#72716): it is answered again.
+        """
+        while True:
+            task_id = self.wait_for_question()["task_instance"]["task_id"]
+            self.api.answer(self.dag_id, self.run_id, task_id, [option])
+
+            def ended(task_id: str = task_id) -> bool:
+                return self.task(task_id).state in TASK_ENDED
+
+            def asked_again() -> bool:
+                return bool(self.api.required_actions(self.dag_id, self.run_id))
+
+            self.wait(lambda: ended() or asked_again(), f"{task_id} to take its answer")
+            if ended():
+                return
 
     def clear(self, *names: str, downstream: bool = False) -> list[str]:
         """Let tasks run again, all of them without names; the run is under way when this returns."""
