@@ -114,6 +114,7 @@ RULES = (
     Rule("where a server's program lies, and with which of Greenplum's own options it runs", _sub(
         r"^PID \S*/postgres -D (\S+).*$", r"PID postgres -D \1")),
     Rule("progress of a copy", _sub(r"^\w+ \(dbid \d+\): +(?:\S+ kB .*|syncing target data directory)\n", "")),
+    Rule("pgrep sees a fork of the shell it runs in, or is too early", _sub(r"^(PID bash -c .*\n)\1+", r"\1")),
     Rule("dots while waiting", _sub(r"^\.+\n", "")),
     Rule("an era is a hash and a time", _sub(r"era is \S+$", "era is ERA")),
     Rule("durations of the tests of gpcheckcat", _sub(r"\b0:00:\d\d(?:\.\d\d)?$", "DURATION")),

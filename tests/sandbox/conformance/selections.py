@@ -134,7 +134,7 @@ def _sorted_runs(lines: list[str], pattern: re.Pattern[str]) -> list[str]:
 def measured(text: str) -> list[str]:
     """gpcheckperf from its result on: before it stand the command and, with -v, commands inside the real utility."""
     _, mark, result = text.partition("==  RESULT")
-    return figures_left_out(mark + result)
+    return [line for line in figures_left_out(mark + result) if line]  # a blank line goes with a warning of slowness
 
 
 def settings(text: str) -> list[str]:
