@@ -12,6 +12,7 @@ from airflow.sdk import BaseOperator
 from greenplum_expansion.cluster.state import Phase
 from greenplum_expansion.errors import StepFailed
 from greenplum_expansion.hooks.facts import SCHEMA_DATABASE, read_expansion_state
+from greenplum_expansion.operators.plan import ANSWER_KEY, ApprovePlanOperator
 from greenplum_expansion.operators.run import STEP_KEY, ExpansionRun, expansion_run, record_step, started_now
 from greenplum_expansion.planning.decisions import Action, decide_clean_up
 from greenplum_expansion.report import Report, render_text
@@ -111,12 +112,12 @@ class ReportOperator(BaseOperator):
         ti = context["ti"]
         tasks = sorted(task.task_id for task in self.get_flat_relatives(upstream=True))
         steps = [step for step in ti.xcom_pull(task_ids=tasks, key=STEP_KEY) or [] if step]
-        answer = ti.xcom_pull(task_ids=self.approval_task) or {}
+        answer = ti.xcom_pull(task_ids=self.approval_task, key=ANSWER_KEY)
         return Report.build(
             expansion_id=run.expansion_id,
             connection=run.request.greenplum_conn_id,
             state=read_expansion_state(run.hook),
-            rejected="Reject" in answer.get("chosen_options", ()),
+            rejected=answer == ApprovePlanOperator.REJECT,
             segments=ti.xcom_pull(task_ids=self.segments_task),
             proof=ti.xcom_pull(task_ids=self.proof_task, key="proof"),
             expect_writes=run.request.expect_writes,

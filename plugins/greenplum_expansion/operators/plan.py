@@ -22,6 +22,7 @@ from greenplum_expansion.planning.placement import place
 from greenplum_expansion.planning.plan import DatabaseSize, Plan, approval_text
 
 DIGEST_KEY = "digest"
+ANSWER_KEY = "answer"
 
 
 class MakePlanOperator(BaseOperator):
@@ -117,7 +118,9 @@ class ApprovePlanOperator(ApprovalOperator):
         return super().execute(context)
 
     def execute_complete(self, context: Any, event: dict[str, Any]) -> Any:
-        answer = super().execute_complete(context, event)
-        who = (answer.get("responded_by_user") or {}).get("name", "somebody")
-        record_step(context, context["ti"].start_date.timestamp(), f"{answer['chosen_options'][0]} by {who}")
-        return answer
+        """Record the answer first: a rejection leaves by an exception, which skips what follows."""
+        for option in event.get("chosen_options", ()):
+            who = (event.get("responded_by_user") or {}).get("name", "somebody")
+            context["ti"].xcom_push(key=ANSWER_KEY, value=option)
+            record_step(context, context["ti"].start_date.timestamp(), f"{option} by {who}")
+        return super().execute_complete(context, event)
