@@ -1,6 +1,7 @@
 """Rules of the house that no import contract can express: what DAG files and the plugins folder may contain."""
 
 import ast
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -47,6 +48,8 @@ def test_import_contracts_are_kept() -> None:
 
 
 def test_committed_files_carry_no_path_of_a_machine_and_no_private_key() -> None:
+    if shutil.which("git") is None:
+        pytest.skip("no git here, which knows what is committed")
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=False)
     if listed.returncode != 0:
         pytest.skip("not a git checkout")
