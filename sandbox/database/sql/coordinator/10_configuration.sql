@@ -1,13 +1,14 @@
 -- 10_configuration.sql: the catalogs that all databases share, and the lock that gpexpand takes on the others
 -- Run in:   template1 of a new coordinator; other databases are copies of it
--- Why here: PostgreSQL cannot make new shared tables. pg_shseclabel is one that nobody uses in practice: its rows are seen by all
---           databases at once, under the same transaction rules as everything else.
+-- Why here: PostgreSQL cannot make new shared tables. pg_shseclabel is one that nobody uses in practice: its rows
+--           are seen by all databases at once, under the same transaction rules as everything else.
 set allow_system_table_mods = on;
 set check_function_bodies = off;  -- they name the renamed catalogs of 70_catalogs.sql
 alter schema public owner to gpadmin;  -- as before PostgreSQL 15, which gives it to pg_database_owner
 grant create on schema public to public;
 create schema pg_sandbox;
-create schema pg_aoseg;  -- foreign partitions; Greenplum keeps its own auxiliary tables under this name, so everybody skips it
+-- foreign partitions; Greenplum keeps its own auxiliary tables under this name, so everybody skips it
+create schema pg_aoseg;
 grant usage on schema pg_sandbox to public;
 create extension postgres_fdw schema pg_sandbox;
 create extension dblink schema pg_sandbox;
@@ -57,27 +58,33 @@ create function pg_sandbox.segment_count() returns int language sql stable secur
 $$;
 
 -- the functions by which gpexpand changes the configuration: names and arguments as in Greenplum 6
-create function pg_catalog.gp_add_segment(new_dbid int2, new_content int2, new_role "char", new_preferred_role "char", new_mode "char",
-        new_status "char", new_port int4, new_hostname text, new_address text, new_datadir text) returns int2 language plpgsql as $$
+create function pg_catalog.gp_add_segment(new_dbid int2, new_content int2, new_role "char", new_preferred_role "char",
+    new_mode "char", new_status "char", new_port int4, new_hostname text, new_address text, new_datadir text)
+returns int2 language plpgsql as $$
 begin
     insert into pg_catalog.gp_segment_configuration
-        values (new_dbid, new_content, new_role, new_preferred_role, new_mode, new_status, new_port, new_hostname, new_address, new_datadir);
+        values (new_dbid, new_content, new_role, new_preferred_role, new_mode, new_status, new_port, new_hostname,
+            new_address, new_datadir);
     perform pg_sandbox.note(new_dbid, case when new_preferred_role = 'm'
         then 'gpexpand: segment config for resync: inserted mirror segment configuration'
-        else 'gpexpand: segment config for resync: inserted primary segment configuration with contentid ' || new_content end);
+        else 'gpexpand: segment config for resync: inserted primary segment configuration with contentid ' ||
+            new_content end);
     return new_dbid;
 end $$;
 
 create function pg_catalog.gp_add_segment_primary(new_hostname text, new_address text, new_port int4, new_datadir text)
 returns int2 language sql as $$
-    select pg_catalog.gp_add_segment((max(dbid) + 1)::int2, (max(content) + 1)::int2, 'p', 'p', 'n', 'u', new_port, new_hostname, new_address,
+    select pg_catalog.gp_add_segment((max(dbid) + 1)::int2, (max(content) + 1)::int2, 'p', 'p', 'n', 'u', new_port,
+        new_hostname, new_address,
                                      new_datadir)
     from pg_catalog.gp_segment_configuration
 $$;
 
-create function pg_catalog.gp_add_segment_mirror(of_content int2, new_hostname text, new_address text, new_port int4, new_datadir text)
+create function pg_catalog.gp_add_segment_mirror(of_content int2, new_hostname text, new_address text, new_port int4,
+    new_datadir text)
 returns int2 language sql as $$
-    select pg_catalog.gp_add_segment((max(dbid) + 1)::int2, of_content, 'm', 'm', 'n', 'd', new_port, new_hostname, new_address, new_datadir)
+    select pg_catalog.gp_add_segment((max(dbid) + 1)::int2, of_content, 'm', 'm', 'n', 'd', new_port, new_hostname,
+        new_address, new_datadir)
     from pg_catalog.gp_segment_configuration
 $$;
 
@@ -99,8 +106,9 @@ begin
     return true;
 end $$;
 
--- Catalog lock. pg_replication_origin is shared by all databases and otherwise unused: DDL takes ROW SHARE on it until its transaction ends
--- (sessions do not hinder each other), gpexpand takes EXCLUSIVE (waits for all of them, then none gets in).
+-- Catalog lock. pg_replication_origin is shared by all databases and otherwise unused: DDL takes ROW SHARE on it until
+-- its transaction ends (sessions do not hinder each other), gpexpand takes EXCLUSIVE (waits for all of them, then none
+-- gets in).
 create function pg_catalog.gp_expand_lock_catalog() returns void language plpgsql security definer as $$
 begin
     lock table pg_catalog.pg_replication_origin in exclusive mode;
@@ -116,7 +124,8 @@ begin
 end $$;
 
 create function pg_sandbox.expand_version() returns int language sql stable security definer as $$
-    select coalesce(max((label::json ->> 'version')::int), 0) from pg_catalog.pg_shseclabel where provider = 'gp_expand_version'
+    select coalesce(max((label::json ->> 'version')::int), 0) from pg_catalog.pg_shseclabel
+        where provider = 'gp_expand_version'
 $$;
 
 create function pg_sandbox.enter_catalog() returns void language plpgsql security definer as $$
@@ -130,12 +139,14 @@ begin
     exception when lock_not_available then
         raise exception 'gpexpand in progress, catalog changes are disallowed.' using errcode = 'XX000';
     end;
-    select (label::json ->> 'since')::timestamptz into bumped from pg_catalog.pg_shseclabel where provider = 'gp_expand_version';
+    select (label::json ->> 'since')::timestamptz into bumped from pg_catalog.pg_shseclabel
+        where provider = 'gp_expand_version';
     if bumped is not null then
         select backend_start into started from pg_stat_get_activity(pg_backend_pid());
         if started < bumped then
             raise exception 'cluster is expaneded from version % to %, catalog changes are disallowed',  -- sic
-                pg_sandbox.expand_version() - 1, pg_sandbox.expand_version() using errcode = 'XX000', hint = 'sandbox:fatal';
+                pg_sandbox.expand_version() - 1, pg_sandbox.expand_version() using errcode = 'XX000',
+                    hint = 'sandbox:fatal';
         end if;
     end if;
 end $$;

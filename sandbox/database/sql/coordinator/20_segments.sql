@@ -3,7 +3,8 @@
 
 create function pg_sandbox.segment_hosts(of_content int, out hosts text, out ports text) language sql stable as $$
     -- Primary and mirror: libpq takes the one that accepts writes, so a failover needs no change here.
-    select string_agg(address, ',' order by preferred_role desc), string_agg(port::text, ',' order by preferred_role desc)
+    select string_agg(address, ',' order by preferred_role desc), string_agg(port::text, ','
+        order by preferred_role desc)
     from pg_catalog.gp_segment_configuration where content = of_content
 $$;
 
@@ -24,12 +25,14 @@ begin
     if place.hosts is null then
         raise exception 'no segment with content %', of_content;
     end if;
-    if exists (select from pg_foreign_server where srvname = server and srvoptions @> array['host=' || place.hosts, 'port=' || place.ports]) then
+    if exists (select from pg_foreign_server where srvname = server and srvoptions @> array['host=' || place.hosts,
+        'port=' || place.ports]) then
         return;
     end if;
     perform pg_advisory_xact_lock(1, of_content);  -- another session may be doing the same
     dsn := segment_dsn(of_content, 'postgres');
-    if not exists (select from dblink(dsn, format('select 1 from pg_database where datname = %L', current_database())) as t(x int)) then
+    if not exists (select from dblink(dsn, format('select 1 from pg_database where datname = %L', current_database()))
+        as t(x int)) then
         perform dblink_exec(dsn, format('create database %I', current_database()));
     end if;
     if exists (select from pg_foreign_server where srvname = server) then
@@ -37,16 +40,26 @@ begin
         return;
     end if;
     execute format(
-        'create server %I foreign data wrapper postgres_fdw options (host %L, port %L, dbname %L, target_session_attrs ''read-write'', '
-        'connect_timeout ''3'', tcp_user_timeout ''5000'', keepalives_idle ''5'', keepalives_interval ''2'', keepalives_count ''3'', fetch_size ''10000'', batch_size ''1000'', async_capable ''true'', application_name ''coordinator'')',
+        'create server %I foreign data wrapper postgres_fdw options (host %L, port %L, dbname %L, '
+        'target_session_attrs ''read-write'', connect_timeout ''3'', tcp_user_timeout ''5000'', keepalives_idle ''5'', '
+        'keepalives_interval ''2'', keepalives_count ''3'', fetch_size ''10000'', batch_size ''1000'', '
+        'async_capable ''true'', application_name ''coordinator'')',
         server, place.hosts, place.ports, current_database());
     execute format('grant usage on foreign server %I to public', server);
-    execute format('create user mapping for public server %I options (user ''gpadmin'', password_required ''false'')', server);
-    execute format('create foreign table pg_aoseg.%I (statement text) server %I options (schema_name ''pg_sandbox'', table_name ''run'', '
+    execute format('create user mapping for public server %I options (user ''gpadmin'', password_required ''false'')',
+        server);
+    execute
+        format('create foreign table pg_aoseg.%I (statement text) server %I '
+                   'options (schema_name ''pg_sandbox'', table_name ''run'', '
                    'batch_size ''1'')', 'run_' || of_content, server);
-    execute format('create foreign table pg_aoseg.%I (relname name, main int8, with_toast int8, indexes int8, live int8, dead int8) '
-                   'server %I options (schema_name ''pg_sandbox'', table_name ''sizes'')', 'sizes_' || of_content, server);
-    execute format('create foreign table pg_aoseg.%I (datname name, size int8) server %I options (schema_name ''pg_sandbox'', '
+    execute
+        format('create foreign table pg_aoseg.%I '
+                   '(relname name, main int8, with_toast int8, indexes int8, live int8, dead int8) '
+                   'server %I options (schema_name ''pg_sandbox'', table_name ''sizes'')', 'sizes_' || of_content,
+                       server);
+    execute
+        format('create foreign table pg_aoseg.%I (datname name, size int8) server %I '
+                   'options (schema_name ''pg_sandbox'', '
                    'table_name ''databases'')', 'databases_' || of_content, server);
 end $$;
 

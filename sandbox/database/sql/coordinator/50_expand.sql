@@ -12,18 +12,22 @@ begin
     end if;
 end $$;
 
-create function pg_sandbox.leaves(rel oid) returns setof oid language sql stable set search_path = pg_catalog, pg_sandbox as $$
+create function pg_sandbox.leaves(rel oid) returns setof oid language sql stable set search_path = pg_catalog,
+    pg_sandbox as $$
     -- The tables with rows under a partitioned root: itself when it is none.
     with recursive below as (
         select rel as oid union all
-        select i.inhrelid from below b join tables t on t.relid = b.oid and t.kind = 'root' join pg_inherits_real i on i.inhparent = b.oid)
+        select i.inhrelid from below b join tables t on t.relid = b.oid and t.kind = 'root' join pg_inherits_real i
+            on i.inhparent = b.oid)
     select b.oid from below b join tables t on t.relid = b.oid where t.kind = 'hash'
 $$;
 
-create function pg_sandbox.branches(rel oid) returns setof oid language sql stable set search_path = pg_catalog, pg_sandbox as $$
+create function pg_sandbox.branches(rel oid) returns setof oid language sql stable set search_path = pg_catalog,
+    pg_sandbox as $$
     -- The root and its interior partitions.
     with recursive below as (
-        select rel as oid union all select i.inhrelid from below b join pg_inherits_real i on i.inhparent = b.oid join tables t on t.relid = i.inhrelid and t.kind = 'root')
+        select rel as oid union all select i.inhrelid from below b join pg_inherits_real i on i.inhparent = b.oid
+            join tables t on t.relid = i.inhrelid and t.kind = 'root')
     select oid from below
 $$;
 
@@ -47,11 +51,13 @@ begin
             using hint = 'Use ALTER EXTERNAL TABLE instead';
     end if;
     if policy.numsegments is null or policy.numsegments = segments then
-        raise exception 'cannot expand table "%"', relation using detail = 'table has already been expanded', errcode = 'object_not_in_prerequisite_state';
+        raise exception 'cannot expand table "%"', relation using detail = 'table has already been expanded',
+            errcode = 'object_not_in_prerequisite_state';
     end if;
     if pg_sandbox.is_partition(rel) then
         raise exception 'cannot expand leaf or interior partition "%"', relation using
-            detail = 'root/leaf/interior partitions need to have same numsegments', hint = 'use "ALTER TABLE … EXPAND TABLE" on the root',
+            detail = 'root/leaf/interior partitions need to have same numsegments',
+                hint = 'use "ALTER TABLE … EXPAND TABLE" on the root',
             errcode = 'wrong_object_type';
     end if;
     perform pg_sandbox.table_fault(rel);
@@ -66,7 +72,8 @@ begin
             perform pg_sandbox.move(leaf, segments);
             update pg_catalog.gp_distribution_policy set numsegments = segments where localoid = leaf;
         end loop;
-        update pg_catalog.gp_distribution_policy set numsegments = segments where localoid in (select pg_sandbox.branches(rel));
+        update pg_catalog.gp_distribution_policy set numsegments = segments
+            where localoid in (select pg_sandbox.branches(rel));
     end if;  -- external and local ones have no rows on segments
     update pg_catalog.gp_distribution_policy set numsegments = segments where localoid = rel;
 end $$;
@@ -77,7 +84,8 @@ begin
 end $$;
 
 create function pg_sandbox.prepare(rel oid) returns void language plpgsql security definer as $$
--- Root and interior partitions reach their new number of segments at once; leaves become random on all segments, their rows stay where they are.
+-- Root and interior partitions reach their new number of segments at once; leaves become random on all segments, their
+-- rows stay where they are.
 declare
     policy record;
     relation name;
@@ -86,8 +94,10 @@ declare
 begin
     select relname into relation from pg_class_real where oid = rel;
     select * into policy from pg_catalog.gp_distribution_policy where localoid = rel;
-    if not exists (select from pg_sandbox.tables where relid = rel and kind = 'root') or pg_sandbox.is_partition(rel) then
-        raise exception 'cannot prepare to expand table "%"', relation using detail = 'table is not the root of a partitioned table',
+    if not exists (select from pg_sandbox.tables where relid = rel and kind = 'root') or pg_sandbox.is_partition(rel)
+        then
+        raise exception 'cannot prepare to expand table "%"', relation using
+            detail = 'table is not the root of a partitioned table',
             errcode = 'wrong_object_type';
     end if;
     if policy.numsegments = segments then
@@ -98,7 +108,8 @@ begin
         perform pg_sandbox.lock_exclusively(leaf);
         perform pg_sandbox.widen(leaf, segments);
     end loop;
-    update pg_catalog.gp_distribution_policy set numsegments = segments where localoid in (select pg_sandbox.branches(rel));
+    update pg_catalog.gp_distribution_policy set numsegments = segments
+        where localoid in (select pg_sandbox.branches(rel));
 end $$;
 
 create function pg_sandbox.widen(rel oid, segments int) returns void language plpgsql security definer
@@ -112,7 +123,8 @@ declare
 begin
     perform protect(rel);
     perform set_policy(rel, 'p', segments, '{}');
-    select array_agg(p.name order by p.content), array_agg(p.physical order by p.content) into names, physicals from partitions_of(rel) p;
+    select array_agg(p.name order by p.content), array_agg(p.physical order by p.content) into names, physicals
+        from partitions_of(rel) p;
     for content in 0 .. array_length(names, 1) - 1 loop
         execute format('alter table %s detach partition pg_aoseg.%I', name_of(rel), names[content + 1]);
     end loop;
@@ -129,7 +141,9 @@ begin
 end $$;
 
 create function pg_sandbox.redistribute(rel oid, by json) returns void language plpgsql security definer as $$
--- SET WITH (REORGANIZE=true) DISTRIBUTED …: all rows rewritten under that policy. by: as in created(), null: the policy it has.
+-- SET WITH (REORGANIZE=true) DISTRIBUTED …: all rows rewritten under that policy.
+-- by: as in created(), null: the policy
+-- it has.
 declare
     relation name;
     entry record;
@@ -144,15 +158,18 @@ begin
     select * into entry from pg_sandbox.tables where relid = rel;
     if entry.kind is distinct from 'hash' or wanted_replicated then
         raise exception 'cannot redistribute "%"', relation using
-            detail = format('Changing the policy of a table of kind %s to %s is not part of the sandbox.', coalesce(entry.kind, 'unknown'), by ->> 'type'),
+            detail = format('Changing the policy of a table of kind %s to %s is not part of the sandbox.',
+                coalesce(entry.kind, 'unknown'), by ->> 'type'),
             errcode = 'feature_not_supported';
     end if;
-    select case when by is null then pg_sandbox.key_columns(rel) else coalesce(array_agg(value::name), '{}') end into keys
+    select case when by is null then pg_sandbox.key_columns(rel) else coalesce(array_agg(value::name),
+        '{}') end into keys
     from json_array_elements_text(coalesce(by -> 'columns', '[]'));
     select inhparent into parent from pg_inherits_real where inhrelid = rel;
     if parent is not null and by is not null and keys <> pg_sandbox.key_columns(parent) then
         raise exception 'can''t set the distribution policy of "%"', relation using
-            hint = 'Distribution policy of a partition must be the same as its parent''s.', errcode = 'object_not_in_prerequisite_state';
+            hint = 'Distribution policy of a partition must be the same as its parent''s.',
+                errcode = 'object_not_in_prerequisite_state';
     end if;
     perform pg_sandbox.table_fault(rel);
     own := pg_sandbox.key_columns(rel);

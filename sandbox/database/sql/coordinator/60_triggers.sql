@@ -1,7 +1,7 @@
 -- 60_triggers.sql: where statements which PostgreSQL does not know come in
 -- The proxy rewrites them to a statement that does nothing, has the same command tag and lock, and carries a mark
--- /*sandbox:<base64 of JSON>*/; the event trigger sees the mark in current_query() and does the work. JSON: {"do": "expand" | "prepare" | "redistribute"
--- | "create" | "refresh", "table": name as written, …}.
+-- /*sandbox:<base64 of JSON>*/; the event trigger sees the mark in current_query() and does the work. JSON: {"do":
+-- "expand" | "prepare" | "redistribute" | "create" | "refresh", "table": name as written, …}.
 
 create function pg_sandbox.marks() returns setof json language sql stable as $$
     select convert_from(decode(m[1], 'base64'), 'UTF8')::json
@@ -26,7 +26,8 @@ begin
             select relkind into kind from pg_class where oid = to_regclass(mark ->> 'table');
             if kind not in ('r', 'm', 'f') then
                 raise exception '"%" is not a table or materialized view',
-                    (select relname from pg_class where oid = to_regclass(mark ->> 'table')) using errcode = 'wrong_object_type';
+                    (select relname from pg_class where oid = to_regclass(mark ->> 'table')) using
+                        errcode = 'wrong_object_type';
             end if;
         end loop;
     end if;
@@ -43,7 +44,8 @@ begin
     perform set_config('pg_sandbox.busy', 'on', true);
     for command in select objid, command_tag, object_type from pg_event_trigger_ddl_commands() where classid = 1259 loop
         select m into mark from pg_sandbox.marks() m
-        where coalesce(to_regclass(m ->> 'table') = command.objid, false) or (m ->> 'do' = 'refresh' and command.command_tag like 'REFRESH%') limit 1;
+        where coalesce(to_regclass(m ->> 'table') = command.objid, false) or (m ->> 'do' = 'refresh'
+            and command.command_tag like 'REFRESH%') limit 1;
         if command.command_tag in ('CREATE TABLE', 'CREATE TABLE AS', 'SELECT INTO', 'CREATE MATERIALIZED VIEW')
            and command.object_type in ('table', 'materialized view') then
             perform pg_sandbox.created(command.objid, mark);
@@ -70,10 +72,12 @@ create function pg_sandbox.dropped() returns event_trigger language plpgsql secu
 declare
     gone record;
 begin
-    for gone in select objid, object_name from pg_event_trigger_dropped_objects() where object_type in ('table', 'foreign table') loop
+    for gone in select objid, object_name from pg_event_trigger_dropped_objects() where object_type in ('table',
+        'foreign table') loop
         delete from pg_catalog.gp_distribution_policy where localoid = gone.objid;
         delete from pg_sandbox.tables where relid = gone.objid;
-        if found and not pg_sandbox.busy() and to_regclass(format('pg_aoseg.%I', 'copies_' || gone.objid)) is not null then
+        if found and not pg_sandbox.busy() and to_regclass(format('pg_aoseg.%I', 'copies_' || gone.objid)) is not null
+            then
             perform set_config('pg_sandbox.busy', 'on', true);
             execute format('drop table pg_aoseg.%I cascade', 'copies_' || gone.objid);
             perform set_config('pg_sandbox.busy', 'off', true);
@@ -81,7 +85,8 @@ begin
     end loop;
 end $$;
 
-create function pg_sandbox.indexed(index oid) returns void language plpgsql security definer set search_path = pg_catalog, pg_sandbox as $$
+create function pg_sandbox.indexed(index oid) returns void language plpgsql security definer set search_path =
+    pg_catalog, pg_sandbox as $$
 -- The segments' part of CREATE INDEX; names on segments are their own.
 declare
     leaf oid;
@@ -96,8 +101,10 @@ end $$;
 
 create function pg_sandbox.altered(rel oid) returns void language plpgsql security definer as $$
 begin
-    if exists (select from pg_sandbox.tables where relid = rel and kind in ('hash', 'root', 'replicated') and columns <> pg_sandbox.fingerprint(rel)) then
-        raise exception 'changing columns of table "%" is not part of the sandbox', (select relname from pg_class where oid = rel)
+    if exists (select from pg_sandbox.tables where relid = rel and kind in ('hash', 'root', 'replicated')
+        and columns <> pg_sandbox.fingerprint(rel)) then
+        raise exception 'changing columns of table "%" is not part of the sandbox', (select relname from pg_class
+            where oid = rel)
             using errcode = 'feature_not_supported', hint = 'Create a new table and copy the rows.';
     end if;
 end $$;
@@ -122,8 +129,10 @@ declare
     keys name[] := '{}';
 begin
     if (wish ->> 'writable')::bool then
-        select coalesce(array_agg(value::name), '{}') into keys from json_array_elements_text(coalesce(wish #> '{by,columns}', '[]'));
+        select coalesce(array_agg(value::name), '{}') into keys
+            from json_array_elements_text(coalesce(wish #> '{by,columns}', '[]'));
         perform pg_sandbox.set_policy(rel, 'p', pg_sandbox.segment_count(), keys);
     end if;
-    insert into pg_sandbox.tables (relid, kind, storage, location, columns) values (rel, 'external', 'x', wish ->> 'location', '');
+    insert into pg_sandbox.tables (relid, kind, storage, location, columns) values (rel, 'external', 'x',
+        wish ->> 'location', '');
 end $$;

@@ -1,29 +1,41 @@
 -- 77_segment_views.sql: what Greenplum gathers from its segments: replication, sizes
 
-create function pg_sandbox.replication() returns table (gp_segment_id int, pid int, usesysid oid, usename name, application_name text, client_addr inet,
-    client_hostname text, client_port int, backend_start timestamptz, backend_xmin xid, state text, sent_location pg_lsn, write_location pg_lsn,
+create function pg_sandbox.replication() returns table (gp_segment_id int, pid int, usesysid oid, usename name,
+    application_name text, client_addr inet,
+    client_hostname text, client_port int, backend_start timestamptz, backend_xmin xid, state text,
+        sent_location pg_lsn, write_location pg_lsn,
     flush_location pg_lsn, replay_location pg_lsn, sync_priority int, sync_state text, sync_error text)
 language plpgsql security definer set search_path = pg_catalog, pg_sandbox as $$
--- One row for the standby and one for each mirror; of a mirror that does not stream only its number and what is known about the reason.
+-- One row for the standby and one for each mirror; of a mirror that does not stream only its number and what is known
+-- about the reason.
 declare
     segment record;
-    columns text := 'pid, usesysid, usename, application_name, client_addr, client_hostname, client_port, backend_start, backend_xmin, state, '
+    columns text :=
+        'pid, usesysid, usename, application_name, client_addr, client_hostname, client_port, backend_start, '
+        'backend_xmin, state, '
                     'sent_lsn, write_lsn, flush_lsn, replay_lsn, sync_priority, sync_state';
 begin
-    return query execute format('select -1, %s, ''none''::text from pg_stat_replication where application_name = ''gp_walreceiver''', replace(columns,
-        'client_addr', 'case when client_addr <<= inet ''127.77.0.0/24'' then client_addr + (inet ''10.77.0.0'' - inet ''127.77.0.0'') else client_addr end'));
+    return query execute
+        format('select -1, %s, ''none''::text from pg_stat_replication where application_name = ''gp_walreceiver''',
+            replace(columns,
+        'client_addr',
+            'case when client_addr <<= inet ''127.77.0.0/24'' '
+            'then client_addr + (inet ''10.77.0.0'' - inet ''127.77.0.0'') else client_addr end'));
     for segment in
         select c.content, c.address, c.port from gp_segment_configuration c
-        where c.role = 'p' and c.content >= 0 and exists (select from gp_segment_configuration m where m.content = c.content and m.role = 'm')
+        where c.role = 'p' and c.content >= 0 and exists (select from gp_segment_configuration m
+            where m.content = c.content and m.role = 'm')
         order by 1
     loop
         begin
             return query execute format(
-                'select $1, r.*, ''none''::text from (select 1) one left join dblink(%L, %L) as r(pid int, usesysid oid, usename name, application_name text, '
-                'client_addr inet, client_hostname text, client_port int, backend_start timestamptz, backend_xmin xid, state text, sent pg_lsn, '
+                'select $1, r.*, ''none''::text from (select 1) one left join dblink(%L, %L) as r('
+                'pid int, usesysid oid, usename name, application_name text, client_addr inet, client_hostname text, '
+                'client_port int, backend_start timestamptz, backend_xmin xid, state text, sent pg_lsn, '
                 'write pg_lsn, flush pg_lsn, replay pg_lsn, sync_priority int, sync_state text) on true',
                 format('host=%s port=%s dbname=postgres user=gpadmin connect_timeout=3', segment.address, segment.port),
-                'select ' || columns || ' from pg_stat_replication where application_name = ''gp_walreceiver''') using segment.content::int;
+                'select ' || columns || ' from pg_stat_replication where application_name = ''gp_walreceiver''')
+                    using segment.content::int;
         exception when sqlclient_unable_to_establish_sqlconnection or connection_exception or connection_failure then
             gp_segment_id := segment.content;
             sync_error := 'unknown';
@@ -58,7 +70,8 @@ begin
     for segment in select address, port from gp_segment_configuration where role = 'p' and content >= 0 loop
         total := total + coalesce((select size from dblink(
             format('host=%s port=%s dbname=postgres user=gpadmin connect_timeout=3', segment.address, segment.port),
-            format('select pg_database_size(oid) from pg_database where datname = %L', database)) as t(size bigint)), 0);
+            format('select pg_database_size(oid) from pg_database where datname = %L', database)) as t(size bigint)),
+                0);
     end loop;
     return total;
 end $$;

@@ -1,5 +1,6 @@
--- 00_schemas.sql: what the tables of database demo need. The tables are those of a real cluster that was recorded (shared/rig/conf/demo.sql) and a few
--- with difficult names. {n:900000} stands for that number of rows, scaled to the size asked for.
+-- 00_schemas.sql: what the tables of database demo need. The tables are those of a real cluster that was recorded
+-- (shared/rig/conf/demo.sql) and a few with difficult names. {n:900000} stands for that number of rows, scaled to the
+-- size asked for.
 create schema sales;
 create schema hr;
 create schema stage;

@@ -1,5 +1,6 @@
 -- segment.sql: what the coordinator relies on in every database of a segment
--- Run in:   template1 and postgres of a new primary, in single-user mode (so: no psql commands, one blank line after a statement)
+-- Run in:   template1 and postgres of a new primary, in single-user mode (so: no psql commands, one blank line after a
+-- statement)
 -- Leaves:   schema pg_sandbox with run (statements to execute), sizes, replication
 
 set allow_system_table_mods = on;
