@@ -237,7 +237,7 @@ def _past_return() -> tuple[Step, ...]:
         Replay("70b_state", select=state_and_columns),
         Replay("70c_gpexpand_i_again_retries", select=counts_left_out),
         Prepare("the primary of content 1 will die", act=kill_primary),
-        Replay("77_gpexpand_primary_killed_during_redistribution", select=without_causes, faults={"slow-moves": "2"}),
+        Replay("77_gpexpand_primary_killed_during_redistribution", select=without_causes, faults={"slow-moves": "4"}),
         Replay("77b_state", select=counts_left_out),
         Replay("77c_resume_with_down_segment", select=moved_part),
         Replay("77d_state", select=counts_left_out),
