@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 
 from ..console import Console
 from ..environment import Environment
 from ..errors import ExpansionError
 from ..remote import RemoteCommand, Result, in_parallel, run
-from ..segments import Array, Segment
+from ..segments import Array
 
+_END = "--end-of-control-data--"
 _CHECKSUM = re.compile(r"^Data page checksum version:\s*(\S+)", re.MULTILINE)
 
 
@@ -21,13 +23,21 @@ def check_heap_checksums(environment: Environment, array: Array, console: Consol
     :raises ExpansionError: a segment differs from the coordinator
     """
 
-    def read(segment: Segment) -> Result:
-        return RemoteCommand(segment.hostname, f"$GPHOME/bin/pg_controldata {segment.datadir}").run()
+    segments = sorted(array.segment_instances, key=lambda s: s.hostname)
 
-    segments = array.segment_instances
+    def read(host: str) -> list[Result]:
+        """All instances of a host in one login."""
+        here = [s.datadir for s in segments if s.hostname == host]
+        command = "; ".join(f"$GPHOME/bin/pg_controldata {datadir}; echo {_END}$?" for datadir in here)
+        result = RemoteCommand(host, command).run()
+        parts = re.findall(rf"(.*?){_END}(\d+)\n", result.stdout, re.DOTALL)
+        answers = [Result(int(code), text, result.stderr) for text, code in parts]
+        return answers + [Result(result.code or 255, "", result.stderr)] * (len(here) - len(answers))
+
     known = set()
     # Told when all have answered, so that an interrupted run says nothing.
-    for segment, result in zip(segments, in_parallel(read, segments), strict=True):
+    answers = in_parallel(read, dict.fromkeys(s.hostname for s in segments))
+    for segment, result in zip(segments, itertools.chain.from_iterable(answers), strict=True):
         if result.code != 0:
             console.warning(f"cannot access pg_controldata for dbid {segment.dbid} on host {segment.hostname}")
             continue

@@ -66,9 +66,7 @@ class Gpexpand:
         from .. import database
 
         self.console.info(f"local Greenplum Version: '{LOCAL}'")
-        with database.session(self.environment, "template1", utility=True) as connection:
-            self.console.info(f"master Greenplum Version: '{database.server_version(connection)}'")
-            array = database.read_array(connection)
+        array = self._read_catalog()
         self.status.standby = array.standby
         if self.status.read():
             self._with_status_file(array)
@@ -95,6 +93,22 @@ class Gpexpand:
                 self.console.warning("One or more segments are either down or not in preferred role.")
             self._by_database_status(status, array, connection)
         self.console.info("Exiting...")
+
+    def _read_catalog(self) -> Array:
+        import psycopg2
+
+        from .. import database
+
+        try:
+            with database.session(self.environment, "template1", utility=True) as connection:
+                self.console.info(f"master Greenplum Version: '{database.server_version(connection)}'")
+                return database.read_array(connection)
+        except psycopg2.OperationalError:
+            self.console.error("Failed to connect to database.  Make sure the")
+            self.console.error("Greenplum instance you wish to expand is running")
+            self.console.error("and that your environment is correct, then rerun")
+            self.console.error("gexpand " + " ".join(sys.argv[1:]))  # so spelled by the real one
+            raise SystemExit(1) from None
 
     def _with_status_file(self, array: Array) -> None:
         if self.options.rollback:

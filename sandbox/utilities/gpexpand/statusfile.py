@@ -85,8 +85,10 @@ class StatusFile:
             return False
         for line in self.path.read_text(encoding="utf-8").splitlines():
             if line.strip():
-                stage, value = line.rstrip().split(":")
-                self.entries.append((stage, value))
+                parts = line.rstrip().split(":")
+                if len(parts) != 2:
+                    raise ValueError("too many values to unpack")
+                self.entries.append((parts[0], parts[1]))
         return True
 
     def write(self, stage: str, value: object = None) -> None:
