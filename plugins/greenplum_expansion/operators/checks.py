@@ -11,7 +11,7 @@ from types import NoneType
 from typing import Any
 
 from airflow.sdk import BaseOperator
-from airflow.sdk.exceptions import AirflowRuntimeError, AirflowSkipException
+from airflow.sdk.exceptions import AirflowSkipException
 
 from greenplum_expansion.checks.cluster import check_expansion_state, check_segments, check_server
 from greenplum_expansion.checks.databases import check_closed_databases, check_database
@@ -37,6 +37,7 @@ from greenplum_expansion.operators.run import (
     final_errors,
     open_run,
     record_step,
+    run_is_active,
     started_now,
 )
 from greenplum_expansion.planning.decisions import Presence
@@ -137,22 +138,12 @@ class ClaimClusterOperator(DependentCheckOperator):
 
     def find(self, run: ExpansionRun) -> tuple[list[Finding], Any]:
         ti = run.context["ti"]
-        run.claim.take(run.my_claim(), lambda held: _run_is_active(ti, held.dag_id, held.run_id))
+        run.claim.take(run.my_claim(), lambda held: run_is_active(ti, held.dag_id, held.run_id))
         return [], run.expansion_id
 
     def plan_begun(self, run: ExpansionRun) -> Plan | None:
         """The claim is wanted in any case."""
         return None
-
-
-def _run_is_active(ti: Any, dag_id: str, run_id: str) -> bool:
-    """Whether that run of this Airflow is queued or running; one that was deleted is not."""
-    try:
-        return ti.get_dagrun_state(dag_id, run_id) in ("queued", "running")
-    except AirflowRuntimeError as error:
-        if "not found" in str(error).lower().replace("_", " "):
-            return False
-        raise
 
 
 class CheckSegmentsOperator(DependentCheckOperator):

@@ -20,7 +20,7 @@ from greenplum_expansion.hooks.expansion_directory import INPUT_FILE, ExpansionD
 from greenplum_expansion.hooks.facts import read_expansion_state, read_status_file, read_topology
 from greenplum_expansion.hooks.greenplum import GreenplumHook
 from greenplum_expansion.hooks.remote import Script
-from greenplum_expansion.operators.run import final_errors, record_step, started_now
+from greenplum_expansion.operators.run import final_errors, record_step, run_is_active, started_now, this_airflow
 from greenplum_expansion.planning.decisions import Presence, RollbackAction, decide_roll_back
 from greenplum_expansion.planning.plan import Plan, differences
 from greenplum_expansion.request import ExpansionRequest, RollbackRequest, parse_request
@@ -244,11 +244,23 @@ class VerifyRollbackOperator(BaseOperator):
                         "gp_segment_configuration is not as before: " + "; ".join(wrong),
                         "compare it with plan.json of the expansion; if that is complete there is nothing to do",
                     )
-                run.claim.release(directory.expansion_id)
                 outcome = f"the catalog is as before: {plan.before.segment_count} segments"
+                outcome += self._release_claim(context, run, directory.expansion_id)
         self.log.info("%s", outcome)
         record_step(context, started, outcome)
         return outcome
+
+    def _release_claim(self, context: Mapping[str, Any], run: RollbackRun, expansion_id: str) -> str:
+        """Let the next expansion have the cluster, unless this one still goes on (waits for its approval, say)."""
+        held = run.claim.read()
+        if held is None or held.expansion_id != expansion_id or held.released:
+            return ""
+        if held.airflow != this_airflow():
+            return f"; the Airflow at {held.airflow} keeps its claim on the cluster for run {held.run_id}"
+        if run_is_active(context["ti"], held.dag_id, held.run_id):
+            return f"; run {held.run_id} goes on and keeps the cluster"
+        run.claim.release(expansion_id)
+        return ""
 
 
 def _stop_left(datadirs: list[str]) -> Script:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from airflow.sdk import conf
-from airflow.sdk.exceptions import AirflowFailException
+from airflow.sdk.exceptions import AirflowFailException, AirflowRuntimeError
 
 from greenplum_expansion.cluster.names import expansion_id
 from greenplum_expansion.errors import (
@@ -53,7 +53,7 @@ class ExpansionRun:
             expansion_id=self.expansion_id,
             dag_id=dag_run.dag_id,
             run_id=dag_run.run_id,
-            airflow=conf.get("api", "base_url", fallback="") or "http://localhost:8080",
+            airflow=this_airflow(),
         )
 
     def require_claim(self) -> None:
@@ -88,6 +88,21 @@ def final_errors() -> Iterator[None]:
         yield
     except _FINAL as error:
         raise AirflowFailException(str(error)) from error
+
+
+def this_airflow() -> str:
+    """How this Airflow is told from others that may know the cluster: by the URL of its UI."""
+    return conf.get("api", "base_url", fallback="") or "http://localhost:8080"
+
+
+def run_is_active(ti: Any, dag_id: str, run_id: str) -> bool:
+    """Whether that run of this Airflow is queued or running; one that was deleted is not."""
+    try:
+        return ti.get_dagrun_state(dag_id, run_id) in ("queued", "running")
+    except AirflowRuntimeError as error:
+        if "not found" in str(error).lower().replace("_", " "):
+            return False
+        raise
 
 
 def started_now() -> float:
