@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from .schema import backend_connection
 log = logging.getLogger("fts")
 
 INTERVAL = 1.0
-PRIMARY_PATIENCE = 3.0  # a server whose backend crashed is back within that time
+PRIMARY_PATIENCE = 5.0  # a server whose backend crashed is back within that time
 MIRROR_PATIENCE = 5.0
 STANDBY_NAME = "gp_walreceiver"
 
@@ -57,6 +58,7 @@ class Fts:
         self.pairs: dict[int, Pair] = {}
         self.connections: dict[tuple[str, int], Any] = {}
         self.catalog: Any = None
+        self.untold = True  # whether databases may not know who is primary now
 
     def run(self, stopped: Callable[[], bool]) -> None:
         """Rounds until `stopped`; a file named ``probe`` in the runtime directory asks for one at once."""
@@ -110,6 +112,8 @@ class Fts:
                 self._look_after_standby()
             else:
                 self._probe(self.pairs.setdefault(content, Pair()), primary, mirror)
+        if self.untold:
+            self._tell_databases()
 
     def _probe(self, memory: Pair, primary: Instance, mirror: Instance | None) -> None:
         now = time.monotonic()
@@ -153,6 +157,17 @@ class Fts:
             log.warning("content %d: the mirror cannot be promoted: %s", primary.content, str(error).strip())
             return
         self._write((primary, "m", "d", "n"), (mirror, "p", "u", "n"))
+        self.untold = True
+
+    def _tell_databases(self) -> None:
+        """Let the foreign servers of every database try the new primary first."""
+        with self._catalog().cursor() as cursor:
+            cursor.execute("select datname from pg_database where datallowconn and not datistemplate")
+            databases = [row[0] for row in cursor.fetchall()]
+        for database in databases:
+            with closing(backend_connection(self.datadir, database)) as connection, connection.cursor() as cursor:
+                cursor.execute("select pg_sandbox.follow_roles()")
+        self.untold = False
 
     def _look_after_standby(self) -> None:
         """The coordinator's commits wait for its standby while that streams; the configuration does not tell."""
@@ -211,7 +226,7 @@ class Fts:
         if key not in self.connections:
             connection = psycopg2.connect(
                 host=instance.address, port=instance.port, dbname="postgres", user=settings.SUPERUSER,
-                connect_timeout=2, tcp_user_timeout=3000, application_name="fts",
+                connect_timeout=3, tcp_user_timeout=3000, application_name="fts",
                 options="-c statement_timeout=35s -c synchronous_commit=local",
             )  # fmt: skip
             connection.autocommit = True

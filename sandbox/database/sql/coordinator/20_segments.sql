@@ -2,9 +2,8 @@
 -- A segment's server and helper tables come into being when a table is first placed there; the segment's database, too.
 
 create function pg_sandbox.segment_hosts(of_content int, out hosts text, out ports text) language sql stable as $$
-    -- Primary and mirror: libpq takes the one that accepts writes, so a failover needs no change here.
-    select string_agg(address, ',' order by preferred_role desc), string_agg(port::text, ','
-        order by preferred_role desc)
+    -- Primary and mirror: libpq takes the first that accepts writes, so a failover works before follow_roles() has run.
+    select string_agg(address, ',' order by role desc), string_agg(port::text, ',' order by role desc)
     from pg_catalog.gp_segment_configuration where content = of_content
 $$;
 
@@ -61,6 +60,24 @@ begin
         format('create foreign table pg_aoseg.%I (datname name, size int8) server %I '
                    'options (schema_name ''pg_sandbox'', '
                    'table_name ''databases'')', 'databases_' || of_content, server);
+end $$;
+
+create function pg_sandbox.follow_roles() returns void language plpgsql security definer
+set search_path = pg_catalog, pg_sandbox as $$
+-- fts calls this in every database after a failover: who connects should not try a dead host first.
+declare
+    server record;
+begin
+    perform set_config('pg_sandbox.busy', 'on', true);  -- no change of a table: the catalog lock does not matter
+    for server in
+        select s.srvname, place.hosts, place.ports from pg_foreign_server s
+        cross join lateral segment_hosts(substr(s.srvname, 4)::int) place
+        where s.srvname ~ '^seg[0-9]+$' and place.hosts is not null
+          and not s.srvoptions @> array['host=' || place.hosts, 'port=' || place.ports]
+    loop
+        execute format('alter server %I options (set host %L, set port %L)', server.srvname, server.hosts, server.ports);
+    end loop;
+    perform set_config('pg_sandbox.busy', 'off', true);
 end $$;
 
 create function pg_sandbox.run_on(of_content int, statement text) returns void language plpgsql security definer
