@@ -16,6 +16,7 @@ from typing import Any
 
 from . import partitions, settings
 from .lexer import Token, closing_bracket, statements, unquote
+from .scopes import belongs_to_table
 
 NOT_PART = "is not part of the sandbox"
 
@@ -309,6 +310,7 @@ def _columns(items: list[Token], sql: str, ask: Ask | None) -> list[Edit]:
             and following != "("
             and not owns_column
             and not _names_a_column(items, index)
+            and belongs_to_table(items, index)
         ):
             if index >= 2 and items[index - 1].text == ".":
                 start = index - 2

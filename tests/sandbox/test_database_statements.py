@@ -156,6 +156,19 @@ def test_partitions_that_cannot_be_imitated_are_refused(clause: str) -> None:
             "select gp_segment_id(tableoid) as content from [dist_random s.r] t",
         ),
         ("select count(*) from only s.t x", "select count(*) from [only s.t] x"),
+        (
+            "select gp_segment_id from (select gp_segment_id, 1 from t) x order by x.gp_segment_id",
+            "select gp_segment_id from (select gp_segment_id(tableoid), 1 from t) x order by x.gp_segment_id",
+        ),
+        (
+            "with a as (select t.gp_segment_id from t) select max(gp_segment_id) from a group by gp_segment_id",
+            "with a as (select gp_segment_id(t.tableoid) from t) select max(gp_segment_id) from a group by gp_segment_id",
+        ),
+        (
+            "select (select 1), max(gp_segment_id) from only s.t where gp_segment_id in (1)",
+            "select (select 1), max(gp_segment_id(tableoid)) from [only s.t] where gp_segment_id(tableoid) in (1)",
+        ),
+        ("delete from t where gp_segment_id = 1", "delete from t where gp_segment_id(tableoid) = 1"),
         ("set optimizer = off", "set gp.optimizer = off"),
         ("show server_version", f"SELECT '{settings.SERVER_VERSION}'::text AS server_version"),
         ("drop external table if exists e", "drop FOREIGN TABLE if exists e"),
