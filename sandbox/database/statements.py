@@ -21,7 +21,10 @@ from .scopes import belongs_to_table
 NOT_PART = "is not part of the sandbox"
 
 Ask = Callable[[str, str], str]
-"""Question and name to the text to read instead: ``dist_random`` for gp_dist_random('name'), ``only`` for ONLY name."""
+"""Question and name to the text to read instead: ``dist_random`` for gp_dist_random('name'), ``only`` for ONLY name.
+
+(The proxy asks a third one by itself, ``vacuum`` with the whole statement; the answer only means that it is done.)
+"""
 
 
 class RefusedStatement(Exception):

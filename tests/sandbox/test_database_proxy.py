@@ -73,6 +73,26 @@ def test_psycopg_3_with_prepared_statements_pipeline_and_rewritten_ones(practice
             connection.execute("alter table sales.orders expand table")
 
 
+def test_vacuum_reaches_the_segments(connect: Connect) -> None:
+    with closing(connect()) as connection, connection.cursor() as cursor:
+        cursor.execute(
+            "create table public.swollen as select i, repeat('x', 100) as v from generate_series(1, 20000) i"
+        )
+        try:
+            cursor.execute("delete from public.swollen where i > 10; select pg_relation_size('public.swollen')")
+            before = cursor.fetchone()[0]
+            connection.notices.clear()
+            cursor.execute("VACUUM FULL public.swollen")
+            assert cursor.statusmessage == "VACUUM"
+            assert connection.notices == []
+            cursor.execute("select pg_relation_size('public.swollen'), count(*) from public.swollen")
+            size, rows = cursor.fetchone()
+            assert size < before / 10
+            assert rows == 10
+        finally:
+            cursor.execute("drop table public.swollen")
+
+
 def test_failed_login_names_the_database(practice: Practice) -> None:
     known = json.loads(practice.state.connection.read_text())
     with pytest.raises(psycopg2.OperationalError, match='database "nowhere" does not exist'):

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sandbox.database import lexer, partitions, proxy, settings, statements, wire
+from sandbox.database import lexer, partitions, proxy, settings, statements, vacuum, wire
 
 
 def shown(sql: str, ask: statements.Ask | None = None) -> str:
@@ -161,8 +161,8 @@ def test_partitions_that_cannot_be_imitated_are_refused(clause: str) -> None:
             "select gp_segment_id from (select gp_segment_id(tableoid), 1 from t) x order by x.gp_segment_id",
         ),
         (
-            "with a as (select t.gp_segment_id from t) select max(gp_segment_id) from a group by gp_segment_id",
-            "with a as (select gp_segment_id(t.tableoid) from t) select max(gp_segment_id) from a group by gp_segment_id",
+            "with a as (select t.gp_segment_id from t) select gp_segment_id from a order by gp_segment_id",
+            "with a as (select gp_segment_id(t.tableoid) from t) select gp_segment_id from a order by gp_segment_id",
         ),
         (
             "select (select 1), max(gp_segment_id) from only s.t where gp_segment_id in (1)",
@@ -177,6 +177,20 @@ def test_partitions_that_cannot_be_imitated_are_refused(clause: str) -> None:
 )
 def test_words_of_greenplum_are_translated(sql: str, expected: str) -> None:
     assert statements.rewrite(sql, lambda question, name: f"[{question} {name}]") == expected
+
+
+@pytest.mark.parametrize(
+    ("sql", "expected"),
+    [
+        ("vacuum", (False, [])),
+        ("VACUUM FULL ANALYZE s.t", (True, ["s.t"])),
+        ('vacuum (full, verbose) "A b", c (x, y)', (True, ['"A b"', "c"])),
+        ("vacuum; select 1", None),
+        ("select 'vacuum'", None),
+    ],
+)
+def test_vacuum_is_understood(sql: str, expected: tuple[bool, list[str]] | None) -> None:
+    assert vacuum.parse(sql) == expected
 
 
 def test_startup_options_of_greenplum_get_a_prefix() -> None:
