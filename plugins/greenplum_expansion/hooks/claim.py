@@ -13,6 +13,7 @@ import shlex
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
+from greenplum_expansion.cluster.state import ExpansionState, Phase
 from greenplum_expansion.errors import ActionRefused, StepFailed
 from greenplum_expansion.hooks.greenplum import GreenplumHook
 from greenplum_expansion.hooks.remote import FileMissing, Script
@@ -47,21 +48,29 @@ class ClusterClaim:
         text = self._read_text()
         return Claim(**json.loads(text)) if text else None
 
-    def take(self, mine: Claim, is_active: Callable[[Claim], bool]) -> None:
+    def take(self, mine: Claim, is_active: Callable[[Claim], bool], state: ExpansionState) -> bool:
         """Take the cluster for one expansion. Taking it again for the same one is nothing.
 
+        Only an idle cluster can be taken: what is half done belongs to the expansion that began it, whose tasks must
+        stay able to finish it.
+
         :param is_active: whether the run of another claim of this Airflow is still going on
+        :param state: of the cluster
+        :return: False if it was not taken since it is not idle, and no claim says whose work that is
         :raises ActionRefused: another expansion has it
         """
         for _ in range(5):
             text = self._read_text()
             held = Claim(**json.loads(text)) if text else None
             if held == mine:
-                return
-            if held and held.expansion_id != mine.expansion_id and not held.released:
-                self._refuse_if_held(held, mine, is_active)
+                return True
+            if held is None or held.expansion_id != mine.expansion_id:
+                if held and not held.released:
+                    self._refuse_if_held(held, mine, is_active, state)
+                if state.phase is not Phase.IDLE:
+                    return False
             if self._replace(text, mine):
-                return
+                return True
         raise StepFailed(
             "Claim on the cluster", f"{self.path} keeps changing", "see who writes it, then clear this task"
         )
@@ -87,7 +96,14 @@ class ClusterClaim:
         if held and held.expansion_id == expansion_id and not held.released:
             self._replace(text, Claim(**{**asdict(held), "released": True}))
 
-    def _refuse_if_held(self, held: Claim, mine: Claim, is_active: Callable[[Claim], bool]) -> None:
+    def has_other(self, expansion_id: str) -> bool:
+        """Whether another expansion has the cluster."""
+        held = self.read()
+        return held is not None and held.expansion_id != expansion_id and not held.released
+
+    def _refuse_if_held(
+        self, held: Claim, mine: Claim, is_active: Callable[[Claim], bool], state: ExpansionState
+    ) -> None:
         if held.airflow != mine.airflow:
             raise ActionRefused(
                 "Expansion already under way",
@@ -99,6 +115,12 @@ class ClusterClaim:
                 "Expansion already under way",
                 f"run {held.run_id} of {held.dag_id} has claimed the cluster",
                 "wait until it has ended, or mark it failed, then trigger again",
+            )
+        if state.phase is not Phase.IDLE:
+            raise ActionRefused(
+                "Expansion already under way",
+                f"run {held.run_id} of {held.dag_id} has left the cluster '{state.phase}': {state.because}",
+                f"in that run {state.next_action}; trigger a new one when it is over",
             )
 
     def _read_text(self) -> str:

@@ -132,13 +132,14 @@ class DependentCheckOperator(CheckOperator):
 class ClaimClusterOperator(DependentCheckOperator):
     """Claim the cluster for this expansion, so that no second one begins beside it.
 
-    Taking it again is nothing. A claim whose run is over is taken over; whether that run left something half done, the
-    check of the expansion state tells.
+    Taking it again is nothing. A claim whose run is over is taken over, unless that run left something half done: then
+    it stays with that run, which alone can finish it.
     """
 
     def find(self, run: ExpansionRun) -> tuple[list[Finding], Any]:
         ti = run.context["ti"]
-        run.claim.take(run.my_claim(), lambda held: run_is_active(ti, held.dag_id, held.run_id))
+        state = read_expansion_state(run.hook)
+        run.claim.take(run.my_claim(), lambda held: run_is_active(ti, held.dag_id, held.run_id), state)
         return [], run.expansion_id
 
     def plan_begun(self, run: ExpansionRun) -> Plan | None:
@@ -162,10 +163,13 @@ class CheckDatabasesOperator(DependentCheckOperator):
 
 
 class CheckExpansionStateOperator(DependentCheckOperator):
-    """No expansion is under way, or left half done."""
+    """No expansion is under way, or left half done, that no claim speaks of: whose claim it is, that check tells."""
 
     def find(self, run: ExpansionRun) -> tuple[list[Finding], Any]:
-        return check_expansion_state(read_expansion_state(run.hook)), None
+        findings = check_expansion_state(read_expansion_state(run.hook))
+        if run.claim.has_other(run.expansion_id):
+            findings = [Finding.note("cluster", finding.problem) for finding in findings]
+        return findings, None
 
 
 class CheckPlacesOperator(DependentCheckOperator):
