@@ -223,8 +223,9 @@ class GreenplumHook(PostgresHook):
             if pinned:
                 return Expected(
                     pinned=pinned,
-                    source="the key noted earlier in this expansion",
-                    remedy=f"find out whether {hostname} was installed anew; if so, start the expansion's checks again",
+                    source="the request",
+                    remedy=f"compare it on {hostname} with 'ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub'; correct "
+                    "the request if that is right, else find out who answers there",
                 )
             known, revoked = keys_for(self._known_hosts, (hostname, target.address), port)
             return Expected(
