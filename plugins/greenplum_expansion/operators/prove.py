@@ -107,9 +107,9 @@ class VerifyDistributionOperator(BaseOperator):
                 f"{len(wrong)} tables are not proven",
                 "; ".join(wrong[:_SHOWN]) + ("; and more, see the log" if len(wrong) > _SHOWN else ""),
                 "tables not moved: clear redistribute.move_tables; rows that differ: if applications wrote meanwhile, "
-                "set 'The cluster is written to meanwhile' next time, else compare with the backup first of all; a failover "
-                "empties unlogged tables. Once it is explained, mark this task as success and clear clean_up with what "
-                "follows: the expansion is then ended, the report keeps what differs",
+                "set 'The cluster is written to meanwhile' next time, else compare with the backup first of all; a "
+                "failover empties unlogged tables. Once it is explained, mark this task as success and clear clean_up "
+                "with what follows: the expansion is then ended, the report keeps what differs",
             )
 
 
