@@ -96,7 +96,7 @@ SYNCED = Prepare(
     'until [ "$(psql -d postgres -Atc "select count(*) from gp_segment_configuration where content >= 0 and'
     " (mode <> 's' or status <> 'u')\")\" = 0 ]; do sleep 0.2; done",
 )
-ROLLED_BACK = Prepare("rolled back", "gpexpand -r >/dev/null")
+ROLLED_BACK = Prepare("rolled back", "gpexpand -r >/dev/null; test ! -e /data/master/gpseg-1/gpexpand.status")
 MOVING = (
     "awk '/Querying gpexpand/{n=0} /Finished expanding/{n++} END{exit n<2}' gpAdminLogs/gpexpand_*.log &&"
     " psql -d postgres -Atc \"select 1 from gpexpand.status_detail where status='IN PROGRESS'\" | grep -q 1"

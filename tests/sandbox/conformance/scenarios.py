@@ -116,9 +116,10 @@ def _idle() -> tuple[Step, ...]:
 
 def _failing() -> tuple[Step, ...]:
     """Preparations that fail before the point of no return, and their rollback."""
-    building = Interrupt(
-        "INT", "ssh -q sdw3 test -s /data/primary/gpseg5/PG_VERSION -a -s /data/primary/gpseg4/PG_VERSION"
-    )
+    # The moment when data directories exist and no server runs is short, so each new host looks for itself.
+    made = "until [ -d /data/primary/gpseg{} ] && [ -d /data/primary/gpseg{} ]; do sleep 0.02; done"
+    waiting = " & ".join(f"ssh -q {host} '{made.format(*places)}'" for host, places in (("sdw3", "45"), ("sdw4", "67")))
+    building = Interrupt("INT", f"{{ {waiting} & wait; }}")
     return (
         Replay("23_gpexpand_i_bad_unreach"), ROLLED_BACK,
         Replay("23_gpexpand_i_bad_space"), ROLLED_BACK, *NO_ORPHANS,
