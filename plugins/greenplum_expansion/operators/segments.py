@@ -20,6 +20,8 @@ from greenplum_expansion.planning.plan import Plan
 from greenplum_expansion.triggers.jobs import UNREACHABLE, RemoteJobTrigger
 
 JOB = "add_segments"
+_LOG_READ = 1024 * 1024  # bytes of the log's end in which errors are looked for
+_ERRORS_TOLD = 5
 
 
 class AddSegmentsOperator(BaseOperator):
@@ -92,7 +94,7 @@ class AddSegmentsOperator(BaseOperator):
         )
 
     def _failure(self, run: ExpansionRun, event: dict[str, Any], cause: str, next_action: str) -> StepFailed:
-        said = " / ".join(_errors_said(event["log_tail"]))
+        said = " / ".join(errors_said(run.hook.job(event["job_dir"]).read_log_tail(_LOG_READ)))
         return StepFailed(
             f"Adding the segments of {run.subject}",
             f"{event['message'].rstrip('.')}; {cause}" + (f"; gpexpand said: {said}" if said else ""),
@@ -134,13 +136,20 @@ class AddSegmentsOperator(BaseOperator):
         }
 
 
-_ERROR_LINE = re.compile(r"\[(?:ERROR|CRITICAL)\]:-\s*(.+)")
+# An error goes on until the next line that begins with a time: what a command on a host said is part of it.
+_ERROR = re.compile(r"\[(?:ERROR|CRITICAL)\]:-(.*?)(?=^\d{8}:\d\d:\d\d:\d\d:|\Z)", re.DOTALL | re.MULTILINE)
 
 
-def _errors_said(log: str) -> list[str]:
-    """gpexpand's own errors, each once, without its advice, as what to do next is said by us."""
-    said = (match.group(1).strip() for match in _ERROR_LINE.finditer(log))
-    return list(dict.fromkeys(line for line in said if not line.startswith("Please run 'gpexpand -r'")))
+def errors_said(log: str) -> list[str]:
+    """gpexpand's own last errors, each once and on one line, without its advice: what to do next is said by us."""
+    said = (" ".join(match.group(1).split()) for match in _ERROR.finditer(log))
+    own = dict.fromkeys(text for text in said if text and not text.startswith("Please run 'gpexpand -r'"))
+    return [_ends(text) for text in own][-_ERRORS_TOLD:]
+
+
+def _ends(text: str) -> str:
+    """Beginning and end of what is too long for a message; the middle is mostly repetition."""
+    return text if len(text) <= 500 else f"{text[:200]} … {text[-300:]}"
 
 
 def _primaries_by_host(primaries: Sequence[Any]) -> dict[str, int]:
