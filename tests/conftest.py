@@ -22,5 +22,5 @@ os.environ.update(
     AIRFLOW__USAGE_DATA_COLLECTION__ENABLED="False",
 )
 
-# Fixtures of several directories; imported here so that one session has one practice cluster.
+# Fixtures of several directories; imported here, so that one session has one practice cluster.
 from tests.support.practice import connect, practice, rows  # noqa: E402, F401

@@ -1,6 +1,4 @@
-"""One practice cluster for all tests of a session: starting one costs half a minute."""
-
-from __future__ import annotations
+"""One practice cluster for all tests of a session that take it: starting one costs half a minute."""
 
 import json
 import os
@@ -17,23 +15,23 @@ from sandbox.datacenter import preflight
 from sandbox.datacenter.errors import SandboxError
 from tests.sandbox.conformance.practice import Practice
 
-__all__ = ["Practice", "connect", "practice", "rows"]
-
 SIZE = 20
 """Megabytes in database demo: every kind of table, none of them large."""
 
 
 @pytest.fixture(scope="session")
 def practice() -> Iterator[Practice]:
-    """A practice cluster that is up. Who changes it calls `reset` when done."""
+    """A practice cluster that is up. Who changes it calls `reset` when done.
+
+    ``TEST_SANDBOX`` names the state directory of one to take instead of starting another: for repeating a test quickly.
+    """
+    if at_hand := os.environ.get("TEST_SANDBOX"):
+        yield Practice(Path(at_hand))
+        return
     try:
         preflight.check_machine(database=True)
     except SandboxError as error:
         pytest.skip(str(error))
-    kept = os.environ.get("PRACTICE_STATE_DIR")
-    if kept:  # for writing tests: a cluster that is up already, and stays
-        yield Practice(Path(kept))
-        return
     with tempfile.TemporaryDirectory(prefix="sb-") as directory:  # short: SSH's control sockets lie in it
         made = Practice(Path(directory) / "s")
         try:
