@@ -144,7 +144,7 @@ def read_tables_left(hook: GreenplumHook, log: str) -> list[TableLeft]:
     """What is left after a run, with the errors found in that run's log."""
     reasons = {match["table"]: _server_said(match["error"]) for match in _FAILED.finditer(log)}
     return [
-        TableLeft(name, row["status"], reasons.get(name, ""))
+        TableLeft(name, row["status"], reasons.get(name) or _why_unsaid(name, log))
         for row in hook.query("tables_not_moved", dbname=SCHEMA_DATABASE)
         for name in [f"{row['dbname']}.{row['fq_name']}"]
     ]
@@ -155,3 +155,10 @@ def _server_said(error: str) -> str:
     message = error.removeprefix("error '").partition("' in '")[0]
     lines = (line.strip().removeprefix("ERROR:").strip() for line in message.splitlines())
     return "; ".join(line for line in lines if line)
+
+
+def _why_unsaid(name: str, log: str) -> str:
+    """gpexpand 6 dies over its own message, if that names a table with letters beyond ASCII."""
+    if name.isascii() or "codec can't decode" not in log:
+        return ""
+    return "gpexpand could not write down why, for the letters in the name; see the coordinator's server log"

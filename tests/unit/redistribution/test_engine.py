@@ -100,3 +100,12 @@ def test_what_the_server_said_of_a_table_is_told_whole_and_on_one_line() -> None
         "permission denied",
         "",
     ]
+
+
+def test_where_gpexpand_died_over_a_name_the_server_log_is_pointed_to() -> None:
+    log = "20261120:11:09:03:037394 gpexpand:mdw:gpadmin-[ERROR]:-'ascii' codec can't decode byte 0xc3 in position 92"
+    listed = [{**_listed("demo", 1, 'public."täb"'), "status": "IN PROGRESS"}]
+
+    (left,) = engine.read_tables_left(_Cluster(listed, {}, set()), log)  # type: ignore[arg-type]
+
+    assert "see the coordinator's server log" in left.error
