@@ -17,7 +17,8 @@ from greenplum_expansion.operators.plan import DIGEST_KEY
 from greenplum_expansion.operators.run import ExpansionRun, expansion_run, record_step, started_now
 from greenplum_expansion.planning.decisions import Action, Decision, decide_add_segments
 from greenplum_expansion.planning.plan import Plan
-from greenplum_expansion.triggers.jobs import UNREACHABLE, RemoteJobTrigger
+from greenplum_expansion.triggers.jobs import UNREACHABLE
+from greenplum_expansion.triggers.preparation import PreparationTrigger
 
 JOB = "add_segments"
 _LOG_READ = 1024 * 1024  # bytes of the log's end in which errors are looked for
@@ -63,7 +64,7 @@ class AddSegmentsOperator(BaseOperator):
             conn_id = run.request.greenplum_conn_id
         self.log.info("gpexpand runs in %s; its output follows", job.job_dir)
         self.defer(
-            trigger=RemoteJobTrigger(conn_id, job.job_dir),
+            trigger=PreparationTrigger(conn_id, job.job_dir),
             method_name="execute_complete",
             kwargs={"started": started},
             timeout=self.patience,

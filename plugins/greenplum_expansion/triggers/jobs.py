@@ -101,8 +101,7 @@ class RemoteJobTrigger(BaseTrigger):
                 if offset < 0 and chunk.offset:
                     self.log.info("Log of %s goes on at byte %d", self.job_dir, chunk.offset)
                 said = lines.feed(chunk)
-                for line in said:
-                    self.log.info("%s", line)
+                self._pass_on(said)
                 offset = chunk.next_offset
                 if said:
                     await self._note(offset - lines.pending)
@@ -123,8 +122,7 @@ class RemoteJobTrigger(BaseTrigger):
             if chunk.next_offset < status.log_size and chunk.data:
                 continue
             if status.state is not JobState.RUNNING:
-                for line in lines.rest():
-                    self.log.info("%s", line)
+                self._pass_on(lines.rest())
                 await self._disconnect()
                 await asyncio.sleep(max(0.0, earliest - clock()))
                 yield self._event(status, lines.tail)
@@ -133,6 +131,15 @@ class RemoteJobTrigger(BaseTrigger):
                 self.log.info("Job %s still runs (process %s)", self.job_dir, status.pid)
                 noted = clock()
             await asyncio.sleep(self.poll_interval)
+
+    def _pass_on(self, lines: list[str]) -> None:
+        for line in lines:
+            if self.is_worth_reading(line):
+                self.log.info("%s", line)
+
+    def is_worth_reading(self, line: str) -> bool:
+        """Whether a line goes into the task's log; the job's own log keeps all of them."""
+        return True
 
     async def cleanup(self) -> None:
         """Close the connection; the job runs on."""
