@@ -40,6 +40,7 @@ class Report:
         state: ExpansionState,
         rejected: bool,
         rolled_back: bool,
+        gpexpand_said: str,
         segments: dict[str, Any] | None,
         proof: dict[str, Any] | None,
         expect_writes: bool,
@@ -50,13 +51,14 @@ class Report:
 
         :param state: of the cluster now
         :param rolled_back: greenplum_rollback was triggered
+        :param gpexpand_said: its errors when adding the segments failed; empty if it said none
         :param expect_writes: differing rows are no failure; tables that did not move are
         :param cleaned_up: schema gpexpand should be gone by now
         """
         if rejected:
             outcome, failure, next_action = "rejected", "", ""
         elif segments is None:
-            outcome, failure, next_action = _judge_beginning(state, rolled_back)
+            outcome, failure, next_action = _judge_beginning(state, rolled_back, gpexpand_said)
         else:
             outcome, failure, next_action = _judge_end(state, proof, expect_writes, cleaned_up)
         return cls(
@@ -81,13 +83,14 @@ class Report:
         return {**asdict(self), "steps": list(self.steps), "is_proven": self.is_proven}
 
 
-def _judge_beginning(state: ExpansionState, rolled_back: bool) -> tuple[str, str, str]:
+def _judge_beginning(state: ExpansionState, rolled_back: bool, gpexpand_said: str) -> tuple[str, str, str]:
     if state.phase is not Phase.IDLE:
         return "stopped", f"the cluster is '{state.phase}': {state.because}", state.next_action
     if rolled_back:
         return (
             "rolled back",
-            "adding the segments failed and was taken back; the cluster is as it was",
+            "adding the segments failed and was taken back; the cluster is as it was"
+            + (f". gpexpand had said: {gpexpand_said}" if gpexpand_said else ""),
             "see the log of add_segments, mend the cause, and trigger again",
         )
     return (

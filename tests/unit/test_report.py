@@ -29,6 +29,7 @@ def report(phase=Phase.IDLE, **change) -> Report:
     facts = {
         "rejected": False,
         "rolled_back": False,
+        "gpexpand_said": "",
         "segments": SEGMENTS,
         "proof": PROOF,
         "expect_writes": False,
@@ -75,6 +76,11 @@ def test_rows_that_differ_are_no_failure_if_writes_were_expected_but_nothing_is_
 def test_tables_that_did_not_move_are_a_failure_even_if_writes_were_expected():
     made = report(proof={**PROOF, "proven": False, "not_moved": ["d.s.t lies on 4 of 8"]}, expect_writes=True)
     assert made.outcome == "not proven"
+
+
+def test_a_rolled_back_expansion_tells_why_it_had_failed():
+    made = report(segments=None, proof=None, rolled_back=True, gpexpand_said="no space left on sdw3")
+    assert made.failure.endswith("the cluster is as it was. gpexpand had said: no space left on sdw3")
 
 
 def test_the_cluster_is_released_only_when_nothing_of_the_expansion_is_left():

@@ -14,6 +14,7 @@ from greenplum_expansion.errors import StepFailed
 from greenplum_expansion.hooks.facts import SCHEMA_DATABASE, read_expansion_state
 from greenplum_expansion.operators.plan import ANSWER_KEY, ApprovePlanOperator
 from greenplum_expansion.operators.run import STEP_KEY, ExpansionRun, expansion_run, record_step, started_now
+from greenplum_expansion.operators.segments import SAID_KEY
 from greenplum_expansion.planning.decisions import Action, decide_clean_up
 from greenplum_expansion.report import Report, render_text
 
@@ -118,6 +119,7 @@ class ReportOperator(BaseOperator):
             connection=run.request.greenplum_conn_id,
             state=read_expansion_state(run.hook),
             rejected=answer == ApprovePlanOperator.REJECT,
+            gpexpand_said=ti.xcom_pull(task_ids=self.segments_task, key=SAID_KEY) or "",
             segments=ti.xcom_pull(task_ids=self.segments_task),
             proof=ti.xcom_pull(task_ids=self.proof_task, key="proof"),
             expect_writes=run.request.expect_writes,

@@ -21,6 +21,7 @@ from greenplum_expansion.triggers.jobs import UNREACHABLE
 from greenplum_expansion.triggers.preparation import PreparationTrigger
 
 JOB = "add_segments"
+SAID_KEY = "gpexpand_said"  # its last errors, for the report
 _LOG_READ = 1024 * 1024  # bytes of the log's end in which errors are looked for
 _ERRORS_TOLD = 5
 
@@ -79,9 +80,10 @@ class AddSegmentsOperator(BaseOperator):
             try:
                 decision = self._decide(run, plan)
             except ActionRefused as error:
-                raise self._failure(run, event, error.cause, error.next_action) from error
+                raise self._failure(context, run, event, error.cause, error.next_action) from error
             if decision.action is not Action.DONE:
-                raise self._failure(run, event, decision.because, "clear this task: it runs gpexpand again")
+                next_action = "clear this task: it runs gpexpand again"
+                raise self._failure(context, run, event, decision.because, next_action)
             result = self._result(run, plan)
         record_step(context, started, f"{result['added']} segments added")
         return result
@@ -94,8 +96,11 @@ class AddSegmentsOperator(BaseOperator):
             plan.presence(read_topology(run.hook)),
         )
 
-    def _failure(self, run: ExpansionRun, event: dict[str, Any], cause: str, next_action: str) -> StepFailed:
+    def _failure(
+        self, context: Mapping[str, Any], run: ExpansionRun, event: dict[str, Any], cause: str, next_action: str
+    ) -> StepFailed:
         said = " / ".join(errors_said(run.hook.job(event["job_dir"]).read_log_tail(_LOG_READ)))
+        context["ti"].xcom_push(key=SAID_KEY, value=said)
         return StepFailed(
             f"Adding the segments of {run.subject}",
             f"{event['message'].rstrip('.')}; {cause}" + (f"; gpexpand said: {said}" if said else ""),
