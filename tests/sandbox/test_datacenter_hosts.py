@@ -5,27 +5,14 @@ import shlex
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from sandbox import layout
-from tests.sandbox.datacenter import ROOT, Sandbox, wait_for, why_not
+from tests.sandbox.datacenter import ROOT, Sandbox, wait_for
 
 pytestmark = pytest.mark.sandbox
-
-
-@pytest.fixture(scope="module")
-def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
-    if reason := why_not():
-        pytest.skip(reason)
-    made = Sandbox(tmp_path_factory.mktemp("datacenter") / "state")
-    try:
-        made.up()
-        yield made
-    finally:
-        made.call("down", "--purge")
 
 
 # --- hosts

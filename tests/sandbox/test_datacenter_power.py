@@ -6,29 +6,16 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from sandbox import layout
 from sandbox.datacenter import control
-from tests.sandbox.datacenter import Sandbox, wait_for, why_not
+from tests.sandbox.datacenter import Sandbox, wait_for
 
 DEBIAN_PYTHON = "/usr/bin/python3"
 pytestmark = pytest.mark.sandbox
-
-
-@pytest.fixture(scope="module")
-def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
-    if reason := why_not():
-        pytest.skip(reason)
-    made = Sandbox(tmp_path_factory.mktemp("datacenter") / "state")
-    try:
-        made.up()
-        yield made
-    finally:
-        made.call("down", "--purge")
 
 
 # --- power

@@ -14,14 +14,7 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from greenplum_expansion.operators.checks import CheckNewHostOperator
 
 DAGS = Path(__file__).resolve().parents[2] / "dags"
-_CHECKS = [
-    "check_cluster.connection",
-    "check_cluster.claim",
-    "check_cluster.expansion_state",
-    "check_cluster.segments",
-    "check_cluster.databases",
-    "check_new_hosts.places",
-]
+JUDGE, EACH_HOST = "judge_findings", "check_new_hosts.host"
 
 
 class _TaskInstance:
@@ -63,15 +56,17 @@ def run_checks(
         except AirflowSkipException:
             return
 
-    for task_id in _CHECKS:
-        execute(dag.task_dict[task_id])
+    judge = dag.task_dict[JUDGE]
+    checks = judge.get_flat_relatives(upstream=True)
+    for task in [task for task in dag.topological_sort() if task in checks and task.task_id != EACH_HOST]:
+        execute(task)
     for place in (store.get(("check_new_hosts.places", "return_value")) or [[]])[-1] or []:
         host_task = CheckNewHostOperator(task_id="host", host=place)
-        host_task.task_id = "check_new_hosts.host"
+        host_task.task_id = EACH_HOST
         execute(host_task)
     with suppress(AirflowFailException):  # what it judged is what is returned
-        execute(dag.task_dict["judge_findings"])
-    found: list[dict[str, str]] = store["judge_findings", "findings"][-1]
+        execute(judge)
+    found: list[dict[str, str]] = store[JUDGE, "findings"][-1]
     return found
 
 
