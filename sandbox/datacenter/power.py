@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from sandbox import layout
-from sandbox.datacenter.machine import POWER_OFF
+from sandbox.datacenter.machine import POWER_OFF, REBOOT
 
 log = logging.getLogger("power")
-_TOO_QUICK = 2.0  # seconds: a host that dies sooner after its start ...
+_TOO_QUICK = 2.0  # seconds: a host that dies by itself sooner after its start ...
 _TRIES = 3  # ... this many times in a row stays off
 _SHUTDOWN_PATIENCE = 30.0  # seconds for an orderly shutdown before the plug is pulled
 DOWN_MARK = "host-down.{}"  # fault file of a host that is to stay off
@@ -73,7 +73,9 @@ class Machine:
             log.info("%s ended with %s after %.1f s", self.host.name, code, time.monotonic() - began)
             if code == POWER_OFF:
                 self._wanted = False
-            quick = quick + 1 if time.monotonic() - began < _TOO_QUICK else 0
+            # A reboot that somebody asked for is none that the host came to by itself.
+            failed = code != REBOOT and time.monotonic() - began < _TOO_QUICK
+            quick = quick + 1 if failed else 0
             if quick >= _TRIES:
                 log.error("%s does not stay on, see %s", self.host.name, self._log.name)
                 self._wanted = False
