@@ -130,6 +130,10 @@ class AirflowApi:
             return {}
         return {name: str((value or {}).get("status")) for name, value in response.json().items()}
 
+    def scheduler_heartbeat(self) -> str:
+        """When the scheduler last said that it lives; it says so every few seconds, between its loops."""
+        return str(self.request("GET", "/api/v2/monitor/health")["scheduler"]["latest_scheduler_heartbeat"])
+
     def import_errors(self) -> list[tuple[str, str]]:
         """DAG files that could not be read: (file, traceback)."""
         body = self.request("GET", "/api/v2/importErrors")

@@ -170,11 +170,13 @@ class Run:
     def answer(self, option: str) -> None:
         """Answer what the run asks, for example "Approve" or "Reject"; returns when the task has taken the answer.
 
-        Answered within a second, while the worker that asked is still leaving, Airflow 3.3.2 takes the task for failed
-        and tries it again, which asks anew and forgets the answer (see apache/airflow#72716): it is answered again.
+        Answered while the worker that asked is still leaving, Airflow 3.3.2 takes the task for failed and tries it
+        again, which asks anew and forgets the answer (see apache/airflow#72716). So the scheduler gets the time to see
+        the worker leave, as it does with a person, who reads first; and what is asked again is answered again.
         """
         while True:
             task_id = self.wait_for_question()["task_instance"]["task_id"]
+            self._wait_for_scheduler(loops=2)
             self.api.answer(self.dag_id, self.run_id, task_id, [option])
 
             def ended(task_id: str = task_id) -> bool:
@@ -186,6 +188,16 @@ class Run:
             self.wait(lambda: ended() or asked_again(), f"{task_id} to take its answer")
             if ended():
                 return
+
+    def _wait_for_scheduler(self, loops: int) -> None:
+        """Return when the scheduler has said so many times again that it lives."""
+        seen = {self.api.scheduler_heartbeat()}
+
+        def has_gone_round() -> bool:
+            seen.add(self.api.scheduler_heartbeat())
+            return len(seen) > loops
+
+        self.wait(has_gone_round, "the scheduler to go round")
 
     def clear(self, *names: str, downstream: bool = False) -> list[str]:
         """Let tasks run again, all of them without names; the run is under way when this returns."""
