@@ -47,3 +47,4 @@ def cluster(practice: Practice) -> Iterator[Practice]:
     practice.reset()
     yield practice
     practice.clear_faults()
+    practice.reset()  # the tests of the sandbox come behind, on the same cluster

@@ -20,9 +20,11 @@ pytestmark = [pytest.mark.sandbox, pytest.mark.integration]
 
 
 @pytest.fixture(scope="module", autouse=True)
-def fresh(practice: Practice) -> None:
-    """Nothing of an earlier test is in the cluster; the tests here change nothing but what they put back."""
+def fresh(practice: Practice) -> Iterator[None]:
+    """Nothing of an earlier test is in the cluster, and nothing of these stays."""
     practice.clear_faults()
+    practice.reset()
+    yield
     practice.reset()
 
 
