@@ -38,7 +38,9 @@ STAGES = {
 
 @pytest.fixture(scope="module")
 def verdicts(practice: Practice) -> Iterator[dict[str, Verdict]]:
-    """Every scenario once; the cluster is put back afterwards, for whoever uses it next."""
+    """Every scenario once, from a fresh cluster; it is put back afterwards, for whoever uses it next."""
+    practice.clear_faults()
+    practice.reset()
     yield {verdict.name: verdict for verdict in run_all(practice, SCENARIOS, lambda _: None)}
     practice.reset()
 
