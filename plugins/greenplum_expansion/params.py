@@ -30,6 +30,12 @@ def _param(field: FieldInfo, prop: dict[str, Any], definitions: dict[str, Any]) 
     if choice and "enum" in choice:
         return Param(prop["default"], type="string", enum=choice["enum"], **shared)
     if prop.get("type") == "array":
+        several = _referenced(prop["items"], definitions)
+        if several and "enum" in several:  # with `examples` the form shows a list to choose several from
+            names = several["enum"]
+            return Param(
+                list(prop["default"]), type="array", items={"enum": names}, examples=names, uniqueItems=True, **shared
+            )
         minimum = prop.get("minItems", 0)
         kind: dict[str, Any] = _LINES if minimum else {**_LINES, "type": ["null", "array"]}
         return Param(list(prop.get("default") or []), **kind, minItems=minimum, **shared)

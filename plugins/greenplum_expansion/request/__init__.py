@@ -1,0 +1,22 @@
+"""All a user may ask for: the single source of the trigger form, the REST API's checks and the wizard's.
+
+Everything but the new hosts has a default; what is not asked for is read from the cluster itself. One module a section
+of the form.
+"""
+
+from greenplum_expansion.request.expansion import ExpansionRequest
+from greenplum_expansion.request.hosts import MirroringChoice, NewHost
+from greenplum_expansion.request.parse import parse_request
+from greenplum_expansion.request.rollback import RollbackRequest
+from greenplum_expansion.request.safety import Proof
+from greenplum_expansion.request.tables import TableOrder
+
+__all__ = [
+    "ExpansionRequest",
+    "MirroringChoice",
+    "NewHost",
+    "Proof",
+    "RollbackRequest",
+    "TableOrder",
+    "parse_request",
+]

@@ -1,0 +1,12 @@
+"""One expansion, as asked for: the sections put together."""
+
+from __future__ import annotations
+
+from greenplum_expansion.request.hosts import HostsSection
+from greenplum_expansion.request.safety import ClusterSection, SafetySection
+from greenplum_expansion.request.tables import TablesSection
+
+
+# Pydantic takes fields from the last base first: so the form shows the sections from the last to the first.
+class ExpansionRequest(TablesSection, SafetySection, ClusterSection, HostsSection):
+    """All a user may ask for of `greenplum_expand`; only the new hosts have no default."""

@@ -1,0 +1,23 @@
+"""What the sections of a request have in common: strictness, and fields with the words the form shows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Section(BaseModel):
+    """A part of a request. Unknown names are refused, as a misspelt wish must not be ignored silently."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def field(section: str, title: str, description: str, **constraints: Any) -> Any:
+    """A field as the form shows it: under `section`, with `title`, and `description` as Markdown below it."""
+    return Field(title=title, description=description, json_schema_extra={"section": section}, **constraints)
+
+
+def empty_as_none(value: Any) -> Any:
+    """The form sends "" or null for a text that was left empty."""
+    return None if value == "" else value
