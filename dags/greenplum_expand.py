@@ -14,7 +14,16 @@ from datetime import timedelta
 
 from airflow.sdk import DAG, TaskGroup, TriggerRule, chain
 
-from greenplum_expansion.operators import checks, finish, hosts, plan, prove, segments, tables
+from greenplum_expansion.operators import finish, hosts, plan, prove, segments, tables
+from greenplum_expansion.operators.checks.cluster import (
+    CheckConnectionOperator,
+    CheckDatabasesOperator,
+    CheckExpansionStateOperator,
+    CheckSegmentsOperator,
+    ClaimClusterOperator,
+)
+from greenplum_expansion.operators.checks.judge import JudgeFindingsOperator
+from greenplum_expansion.operators.checks.new_hosts import CheckNewHostOperator, CheckPlacesOperator
 from greenplum_expansion.operators.rollback import TriggerRollbackOperator
 from greenplum_expansion.params import dag_params
 from greenplum_expansion.request import ExpansionRequest
@@ -34,21 +43,21 @@ with DAG(
     render_template_as_native_obj=True,
 ) as dag:
     with TaskGroup("check_cluster") as check_cluster:
-        connection = checks.CheckConnectionOperator(task_id="connection")
+        connection = CheckConnectionOperator(task_id="connection")
         needs = {"connection_task": "check_cluster.connection"}
-        claim = checks.ClaimClusterOperator(task_id="claim", **needs)
-        expansion_state = checks.CheckExpansionStateOperator(task_id="expansion_state", **needs)
-        instances = checks.CheckSegmentsOperator(task_id="segments", **needs)
-        databases = checks.CheckDatabasesOperator(task_id="databases", **needs)
+        claim = ClaimClusterOperator(task_id="claim", **needs)
+        expansion_state = CheckExpansionStateOperator(task_id="expansion_state", **needs)
+        instances = CheckSegmentsOperator(task_id="segments", **needs)
+        databases = CheckDatabasesOperator(task_id="databases", **needs)
         connection >> [claim, expansion_state, instances, databases]
 
     with TaskGroup("check_new_hosts") as check_new_hosts:
-        places = checks.CheckPlacesOperator(task_id="places", **needs)
-        each_host = checks.CheckNewHostOperator.partial(
+        places = CheckPlacesOperator(task_id="places", **needs)
+        each_host = CheckNewHostOperator.partial(
             task_id="host", map_index_template="{{ task.host['hostname'] }}"
         ).expand(host=places.output)
 
-    judge_findings = checks.JudgeFindingsOperator(task_id="judge_findings", trigger_rule=TriggerRule.ALL_DONE)
+    judge_findings = JudgeFindingsOperator(task_id="judge_findings", trigger_rule=TriggerRule.ALL_DONE)
 
     prepare_hosts = hosts.PrepareHostOperator.partial(
         task_id="prepare_hosts", map_index_template="{{ task.host['hostname'] }}"

@@ -11,7 +11,7 @@ from typing import Any
 from airflow.dag_processing.dagbag import DagBag
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
-from greenplum_expansion.operators.checks import CheckNewHostOperator
+from greenplum_expansion.operators.checks.new_hosts import CheckNewHostOperator
 
 DAGS = Path(__file__).resolve().parents[2] / "dags"
 JUDGE, EACH_HOST = "judge_findings", "check_new_hosts.host"

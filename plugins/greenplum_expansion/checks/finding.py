@@ -27,12 +27,14 @@ class Finding:
     :param subject: the thing concerned, by name ("sdw3", "segment 4 on sdw1:6000")
     :param problem: the fact found, with both values where two differ
     :param remedy: what the reader does; empty only for a note
+    :param check: id of the check that found it, as docs/reference/checks.md explains it; empty if none did
     """
 
     severity: Severity
     subject: str
     problem: str
     remedy: str = ""
+    check: str = ""
 
     @classmethod
     def error(cls, subject: str, problem: str, remedy: str) -> Finding:
@@ -48,7 +50,9 @@ class Finding:
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Finding:
-        return cls(Severity(data["severity"]), data["subject"], data["problem"], data.get("remedy", ""))
+        return cls(
+            Severity(data["severity"]), data["subject"], data["problem"], data.get("remedy", ""), data.get("check", "")
+        )
 
     def to_dict(self) -> dict[str, str]:
         return {**asdict(self), "severity": self.severity.value}

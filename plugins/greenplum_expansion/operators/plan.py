@@ -15,7 +15,7 @@ from greenplum_expansion.cluster.state import Phase
 from greenplum_expansion.errors import ChecksFailed
 from greenplum_expansion.hooks.facts import read_expansion_state, read_topology
 from greenplum_expansion.hooks.fingerprints import read_tables
-from greenplum_expansion.operators.checks import request_hosts, wished_mirroring
+from greenplum_expansion.operators.checks.new_hosts import request_hosts, wished_mirroring
 from greenplum_expansion.operators.run import ExpansionRun, expansion_run, final_errors, record_step, started_now
 from greenplum_expansion.planning.decisions import Presence
 from greenplum_expansion.planning.placement import place

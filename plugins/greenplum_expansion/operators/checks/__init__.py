@@ -1,0 +1,1 @@
+"""Check operators, by what they look at."""
