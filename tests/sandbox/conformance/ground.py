@@ -98,10 +98,14 @@ SYNCED = Prepare(
 )
 ROLLED_BACK = Prepare("rolled back", "gpexpand -r >/dev/null; test ! -e /data/master/gpseg-1/gpexpand.status")
 MOVING = (
-    "awk '/Querying gpexpand/{n=0} /Finished expanding/{n++} END{exit n<2}' gpAdminLogs/gpexpand_*.log &&"
-    " psql -d postgres -Atc \"select 1 from gpexpand.status_detail where status='IN PROGRESS'\" | grep -q 1"
+    "psql -d postgres -Atc \"select 1 from gpexpand.status_detail where status='IN PROGRESS'\" | grep -q 1 &&"
+    " awk '/Querying gpexpand/{n=0} /Finished expanding/{n++} END{exit n<2}' gpAdminLogs/gpexpand_*.log"
 )
-"""Two tables have moved in this run, and one is on its way."""
+"""Two tables have moved in this run, and one is on its way.
+
+Asked in this order: what is on its way was begun by this run, so its first line is in the log, which ends the count of
+the run before.
+"""
 REDO = Prepare(
     "leaves that have moved may move again: the way to another run on a cluster that is expanded already",
     "psql -q -d postgres -c \"update gpexpand.status_detail set status = 'NOT STARTED', expansion_started = null,"
