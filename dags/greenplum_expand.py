@@ -24,6 +24,7 @@ from greenplum_expansion.operators.checks.cluster import (
 )
 from greenplum_expansion.operators.checks.judge import JudgeFindingsOperator
 from greenplum_expansion.operators.checks.new_hosts import CheckNewHostOperator, CheckPlacesOperator
+from greenplum_expansion.operators.report import ReportOperator
 from greenplum_expansion.operators.rollback import TriggerRollbackOperator
 from greenplum_expansion.params import dag_params
 from greenplum_expansion.request import ExpansionRequest
@@ -81,8 +82,9 @@ with DAG(
     roll_back = TriggerRollbackOperator(
         task_id="roll_back", segments_task="add_segments", trigger_rule=TriggerRule.ONE_FAILED
     )
-    report = finish.ReportOperator(
+    report = ReportOperator(
         task_id="report",
+        plan_task="make_plan",
         approval_task="approve_plan",
         segments_task="add_segments",
         proof_task="verify_distribution",

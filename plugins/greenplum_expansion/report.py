@@ -11,12 +11,39 @@ from greenplum_expansion.planning.progress import human_seconds
 
 
 @dataclass(frozen=True)
+class Section:
+    """What one step found out: sentences, and a table where there is one.
+
+    :param columns: headings of the table; empty if there is none
+    :param rows: as many cells each as there are headings, as text ready to be shown
+    """
+
+    title: str
+    lines: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
+    rows: tuple[tuple[str, ...], ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "title": self.title,
+            "lines": list(self.lines),
+            "columns": list(self.columns),
+            "rows": [list(row) for row in self.rows],
+        }
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Section:
+        return cls(data["title"], tuple(data["lines"]), tuple(data["columns"]), tuple(map(tuple, data["rows"])))
+
+
+@dataclass(frozen=True)
 class Report:
     """One expansion at its end.
 
     :param segments: what AddSegmentsOperator returned; None if it was not reached
     :param proof: what VerifyDistributionOperator left; None if it was not reached
     :param steps: ``{task_id, seconds, outcome}`` in the order of the runbook
+    :param sections: what steps found out, in the same order
     :param failure: why the expansion is not complete; empty if it is, or was rejected
     :param next_action: what a person does now; empty if nothing
     """
@@ -27,6 +54,7 @@ class Report:
     segments: dict[str, Any] | None
     proof: dict[str, Any] | None
     steps: tuple[dict[str, Any], ...]
+    sections: tuple[Section, ...]
     failure: str
     next_action: str
     is_over: bool
@@ -38,6 +66,7 @@ class Report:
         expansion_id: str,
         connection: str,
         state: ExpansionState,
+        dry_run: bool,
         rejected: bool,
         rolled_back: bool,
         gpexpand_said: str,
@@ -46,16 +75,20 @@ class Report:
         expect_writes: bool,
         cleaned_up: bool,
         steps: Sequence[dict[str, Any]],
+        sections: Sequence[Section] = (),
     ) -> Report:
         """Judge how the expansion ended.
 
         :param state: of the cluster now
+        :param dry_run: the request asked to change nothing, and everything it asked for was looked at
         :param rolled_back: greenplum_rollback was triggered
         :param gpexpand_said: its errors when adding the segments failed; empty if it said none
         :param expect_writes: differing rows are no failure; tables that did not move are
         :param cleaned_up: schema gpexpand should be gone by now
         """
-        if rejected:
+        if dry_run:
+            outcome, failure, next_action = "dry run", "", ""
+        elif rejected:
             outcome, failure, next_action = "rejected", "", ""
         elif segments is None:
             outcome, failure, next_action = _judge_beginning(state, rolled_back, gpexpand_said)
@@ -68,6 +101,7 @@ class Report:
             segments=segments,
             proof=proof,
             steps=tuple(steps),
+            sections=tuple(sections),
             failure=failure,
             next_action=next_action,
             # Nothing of this expansion is left in the cluster's hands, so the next one may begin.
@@ -80,7 +114,8 @@ class Report:
         return self.outcome == "complete" and bool(self.proof and self.proof["proven"])
 
     def to_dict(self) -> dict[str, Any]:
-        return {**asdict(self), "steps": list(self.steps), "is_proven": self.is_proven}
+        sections = [section.to_dict() for section in self.sections]
+        return {**asdict(self), "steps": list(self.steps), "sections": sections, "is_proven": self.is_proven}
 
 
 def _judge_beginning(state: ExpansionState, rolled_back: bool, gpexpand_said: str) -> tuple[str, str, str]:
@@ -121,6 +156,8 @@ def render_text(report: Report) -> str:
         lines += _segments(report.segments)
     if report.proof:
         lines += _proof(report.proof)
+    for section in report.sections:
+        lines += [section.title, *(f"  {line}" for line in section.lines), *_columns(section), ""]
     if report.steps:
         width = max(len(step["task_id"]) for step in report.steps)
         lines.append("Steps")
@@ -130,6 +167,23 @@ def render_text(report: Report) -> str:
     if report.failure:
         lines += [f"Cause: {report.failure}.", f"Next: {report.next_action}.", ""]
     return "\n".join(lines)
+
+
+def _columns(section: Section) -> list[str]:
+    """The table in columns as wide as their widest cell; numbers to the right."""
+    if not section.rows:
+        return []
+    table = [section.columns, *section.rows]
+    widths = [max(len(row[column]) for row in table) for column in range(len(section.columns))]
+    numeric = [all(row[column][:1].isdigit() for row in section.rows if row[column]) for column in range(len(widths))]
+    return [
+        "  "
+        + "  ".join(
+            cell.rjust(width) if right else cell.ljust(width)
+            for cell, width, right in zip(row, widths, numeric, strict=True)
+        ).rstrip()
+        for row in table
+    ]
 
 
 def _segments(segments: dict[str, Any]) -> list[str]:

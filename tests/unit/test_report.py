@@ -3,7 +3,7 @@
 import pytest
 
 from greenplum_expansion.cluster.state import ExpansionState, Phase
-from greenplum_expansion.report import Report, render_text
+from greenplum_expansion.report import Report, Section, render_text
 
 SEGMENTS = {
     "added": 4,
@@ -27,6 +27,7 @@ PROOF = {
 
 def report(phase=Phase.IDLE, **change) -> Report:
     facts = {
+        "dry_run": False,
         "rejected": False,
         "rolled_back": False,
         "gpexpand_said": "",
@@ -49,6 +50,7 @@ def test_a_proven_expansion_is_complete():
 @pytest.mark.parametrize(
     ("outcome", "phase", "change"),
     [
+        ("dry run", Phase.IDLE, {"dry_run": True, "segments": None, "proof": None}),
         ("rejected", Phase.IDLE, {"rejected": True, "segments": None, "proof": None}),
         ("not begun", Phase.IDLE, {"segments": None, "proof": None}),
         ("rolled back", Phase.IDLE, {"segments": None, "proof": None, "rolled_back": True}),
@@ -63,7 +65,7 @@ def test_a_proven_expansion_is_complete():
 def test_every_ending_has_its_name(outcome, phase, change):
     made = report(phase, **change)
     assert made.outcome == outcome
-    ended_well = outcome in ("complete", "rejected")
+    ended_well = outcome in ("complete", "rejected", "dry run")
     assert bool(made.failure) is not ended_well
     assert bool(made.next_action) is not ended_well
 
@@ -107,3 +109,15 @@ def test_the_text_shows_segments_proof_skew_and_times():
 def test_the_text_of_a_failure_ends_with_what_to_do():
     text = render_text(report(Phase.REDISTRIBUTION_STOPPED, proof=None))
     assert text.rstrip().endswith("Cause: the cluster is 'redistribution stopped': because.\nNext: next.")
+
+
+def test_a_section_is_shown_as_a_table_with_numbers_to_the_right():
+    rows = (("sdw1", "512.0", "ok"), ("sdw3", "88.5", "slowest"))
+    made = report(sections=[Section("Disk", ("Measured for 15 s.",), ("host", "MB/s", "verdict"), rows)])
+    assert """Disk
+  Measured for 15 s.
+  host   MB/s  verdict
+  sdw1  512.0  ok
+  sdw3   88.5  slowest
+""" in render_text(made)
+    assert Section.from_dict(made.to_dict()["sections"][0]) == made.sections[0]

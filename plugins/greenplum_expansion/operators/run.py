@@ -21,12 +21,14 @@ from greenplum_expansion.errors import (
 from greenplum_expansion.hooks.claim import Claim, ClusterClaim
 from greenplum_expansion.hooks.expansion_directory import ExpansionDirectory
 from greenplum_expansion.hooks.greenplum import GreenplumHook
+from greenplum_expansion.report import Section
 from greenplum_expansion.request import ExpansionRequest, parse_request
 
 # What a retry cannot change; only an unreachable host or database is worth another try.
 _FINAL = (ActionRefused, ChecksFailed, InvalidRequest, ProofFailed, StepFailed)
 
 STEP_KEY = "step"
+SECTION_KEY = "section"
 FINDINGS_KEY = "findings"
 
 
@@ -121,3 +123,9 @@ def record_step(context: Mapping[str, Any], started: float, outcome: str) -> Non
             "outcome": outcome,
         },
     )
+
+
+def record_section(context: Mapping[str, Any], section: Section) -> None:
+    """Leave a section for the report: what this step has found out, beyond its outcome in a line."""
+    value = {"task_id": context["ti"].task_id, **section.to_dict()}
+    context["ti"].xcom_push(key=SECTION_KEY, value=value)
