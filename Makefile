@@ -43,6 +43,10 @@ format: environment-python ## rewrite to the one style
 	@$(PYTHON) -m ruff check --fix-only .
 	@$(PYTHON) -m ruff format .
 
+.PHONY: docs
+docs: environment-python ## write docs/reference from the code
+	@$(PYTHON) tools/reference.py
+
 .PHONY: lock
 lock: environment-python ## resolve the direct pins anew into the locks with hashes
 	@tools/lock.sh

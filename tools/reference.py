@@ -1,0 +1,154 @@
+"""Write docs/reference/ from the code: every check and every part of the preparation, with the test that proves it.
+
+python tools/reference.py            # write
+python tools/reference.py --check    # exit 1, naming the pages, if they are not as the code would write them
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import importlib
+import inspect
+import json
+import pkgutil
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+if __name__ == "__main__":  # run by hand; tests have the path already
+    sys.path[:0] = [str(ROOT / "plugins"), str(ROOT)]
+
+from greenplum_expansion import checks  # noqa: E402
+from greenplum_expansion.checks.catalogue import Check, catalogue  # noqa: E402
+from greenplum_expansion.request import ExpansionRequest, RollbackRequest  # noqa: E402
+
+PAGES = ROOT / "docs" / "reference"
+_MADE = "<!-- Written by tools/reference.py from the code; edit that. -->\n\n"
+
+
+def pages() -> dict[str, str]:
+    """Text of each page by file name."""
+    proofs = proving_tests(ROOT / "tests")
+    return {"checks.md": _checks(proofs), "request.md": _requests()}
+
+
+def proving_tests(directory: Path) -> dict[str, list[str]]:
+    """For each name in ``@pytest.mark.proves(…)`` the tests that carry it, as ``file::test``."""
+    found: dict[str, list[str]] = {}
+    for path in sorted(directory.rglob("test_*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                for name in _proven(node.decorator_list):
+                    found.setdefault(name, []).append(f"{path.relative_to(directory.parent)}::{node.name}")
+    return found
+
+
+def _proven(nodes: Iterable[ast.expr]) -> Iterator[str]:
+    """Names given to ``proves``, also in the marks of parameters (``pytest.param(…, marks=pytest.mark.proves(…))``)."""
+    for decorator in nodes:
+        for node in ast.walk(decorator):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "proves":
+                yield from (arg.value for arg in node.args if isinstance(arg, ast.Constant))
+
+
+def all_checks() -> list[Check]:
+    """The catalogue, with every module of checks imported."""
+    for module in pkgutil.iter_modules(checks.__path__, f"{checks.__name__}."):
+        importlib.import_module(module.name)
+    return list(catalogue())
+
+
+def _checks(proofs: Mapping[str, list[str]]) -> str:
+    lines = [
+        "# Checks",
+        "",
+        "All of them run before anything is touched, and all findings are shown together, each with its remedy.",
+        "Errors end the run; warnings are shown at the approval. A finding names its check by the id below.",
+        "",
+    ]
+    by_module: dict[str, list[Check]] = {}
+    for check in all_checks():
+        by_module.setdefault(check.module, []).append(check)
+    for module, found in sorted(by_module.items()):
+        heading = (inspect.getdoc(importlib.import_module(module)) or module).partition("\n")[0].rstrip(".")
+        lines += [f"## {heading}", ""]
+        for check in found:
+            lines += [
+                f"### `{check.identifier}`: {check.title}",
+                "",
+                check.explanation,
+                "",
+                _proof(check.identifier, proofs),
+                "",
+            ]
+    return _page(lines)
+
+
+def _proof(name: str, proofs: Mapping[str, list[str]]) -> str:
+    tests = ", ".join(f"`{test}`" for test in proofs.get(name, ()))
+    return f"Proved with the fault injected: {tests}." if tests else "Not proved by a test yet."
+
+
+def _requests() -> str:
+    lines = [
+        "# What can be asked for",
+        "",
+        "The fields of the trigger form, by the names that the REST API and `airflow dags trigger --conf` take.",
+        "",
+    ]
+    for model, dag_id in ((ExpansionRequest, "greenplum_expand"), (RollbackRequest, "greenplum_rollback")):
+        lines += [f"## `{dag_id}`", ""]
+        section = ""
+        for name, info in model.model_fields.items():
+            extra = info.json_schema_extra
+            assert isinstance(extra, dict), "every field names its section"
+            if extra["section"] != section:
+                section = str(extra["section"])
+                lines += [f"### {section}", "", "| field | in the form | default | |", "|---|---|---|---|"]
+            default = "(needed)" if info.is_required() else f"`{_shown(info.default)}`"
+            lines.append(f"| `{name}` | {info.title} | {default} | {' '.join((info.description or '').split())} |")
+            if _last_of_section(model.model_fields, name):
+                lines.append("")
+    return _page(lines)
+
+
+def _last_of_section(fields: Mapping[str, object], name: str) -> bool:
+    names = list(fields)
+    following = names[names.index(name) + 1 :]
+    return not following or _section(fields[following[0]]) != _section(fields[name])
+
+
+def _section(info: object) -> object:
+    extra = getattr(info, "json_schema_extra", None)
+    return extra["section"] if isinstance(extra, dict) else None
+
+
+def _shown(default: object) -> str:
+    """As it is written in JSON, but for quotes."""
+    return json.dumps(default, default=list, ensure_ascii=False).replace('"', "")
+
+
+def _page(lines: Iterable[str]) -> str:
+    return _MADE + "\n".join(lines).rstrip("\n") + "\n"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--check", action="store_true")
+    check_only = parser.parse_args().check
+    differing = [name for name, text in pages().items() if _read(PAGES / name) != text]
+    for name in differing:
+        print(f"{name} {'is not as the code would write it: run make docs' if check_only else 'written'}")
+        if not check_only:
+            (PAGES / name).write_text(pages()[name])
+    return 1 if check_only and differing else 0
+
+
+def _read(path: Path) -> str | None:
+    return path.read_text() if path.exists() else None
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
