@@ -7,16 +7,20 @@ of the form.
 from greenplum_expansion.request.expansion import ExpansionRequest
 from greenplum_expansion.request.hosts import MirroringChoice, NewHost
 from greenplum_expansion.request.parse import parse_request
+from greenplum_expansion.request.preparation import FirewallChoice, PreparationPart, SoftwareSource
 from greenplum_expansion.request.rollback import RollbackRequest
 from greenplum_expansion.request.safety import Proof
 from greenplum_expansion.request.tables import TableOrder
 
 __all__ = [
     "ExpansionRequest",
+    "FirewallChoice",
     "MirroringChoice",
     "NewHost",
+    "PreparationPart",
     "Proof",
     "RollbackRequest",
+    "SoftwareSource",
     "TableOrder",
     "parse_request",
 ]

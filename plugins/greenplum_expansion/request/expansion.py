@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from greenplum_expansion.request.hosts import HostsSection
+from greenplum_expansion.request.preparation import PreparationSection
 from greenplum_expansion.request.safety import ClusterSection, SafetySection
 from greenplum_expansion.request.tables import TablesSection
 
 
 # Pydantic takes fields from the last base first: so the form shows the sections from the last to the first.
-class ExpansionRequest(TablesSection, SafetySection, ClusterSection, HostsSection):
+class ExpansionRequest(TablesSection, SafetySection, ClusterSection, PreparationSection, HostsSection):
     """All a user may ask for of `greenplum_expand`; only the new hosts have no default."""
