@@ -39,7 +39,11 @@ def _param(field: FieldInfo, prop: dict[str, Any], definitions: dict[str, Any]) 
         minimum = prop.get("minItems", 0)
         kind: dict[str, Any] = _LINES if minimum else {**_LINES, "type": ["null", "array"]}
         return Param(list(prop.get("default") or []), **kind, minItems=minimum, **shared)
-    if "anyOf" in prop:  # an optional text; the form sends null for an empty one
+    if "anyOf" in prop:  # optional; the form sends null for an empty one
+        whole = next((option for option in prop["anyOf"] if option.get("type") == "integer"), None)
+        if whole:
+            bounds = {key: whole[key] for key in ("minimum", "maximum") if key in whole}
+            return Param(prop.get("default"), type=["null", "integer"], **bounds, **shared)
         pattern = next((option["pattern"] for option in prop["anyOf"] if "pattern" in option), None)
         rule: dict[str, Any] = {"pattern": pattern} if pattern else {}
         return Param(prop.get("default"), type=["null", "string"], **rule, **shared)

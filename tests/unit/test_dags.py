@@ -79,13 +79,14 @@ def test_the_form_refuses_what_the_model_refuses():
     assert params["parallel_moves"].schema["minimum"] == 1
     assert params["parallel_moves"].schema["maximum"] == 96
     assert params["mirroring"].schema["enum"] == ["as the cluster", "grouped", "spread"]
-    assert params["new_hosts"].schema["minItems"] == 1
+    assert params["first_primary_port"].schema["minimum"] == 1024
 
 
 def test_an_empty_optional_text_does_not_disable_the_trigger_button():
     """Airflow's form sends null for it and takes a plain string type for required."""
     assert dag_params(RollbackRequest)["expansion_id"].schema["type"] == ["null", "string"]
     assert dag_params(ExpansionRequest)["important_tables"].schema["type"] == ["null", "array"]
+    assert dag_params(ExpansionRequest)["first_mirror_port"].schema["type"] == ["null", "integer"]
 
 
 def test_the_form_shows_hosts_as_lines_of_text():

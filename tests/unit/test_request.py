@@ -27,8 +27,16 @@ def test_hosts_may_be_typed_or_sent_as_objects():
 @pytest.mark.parametrize(
     ("conf", "said"),
     [
-        ({}, "New hosts: Field required"),
-        ({"new_hosts": []}, "New hosts:"),
+        ({}, "New hosts: none is named, and no more primaries are asked for"),
+        ({"new_hosts": None}, "New hosts: none is named"),
+        ({"new_hosts": ["sdw3"], "first_primary_port": 80}, "First port of primaries: Input should be greater than"),
+        ({"new_hosts": ["sdw3"], "primary_directories": ["data"]}, "Directories of primaries: directory 'data' is not"),
+        ({"new_hosts": ["sdw3"], "mirror_directories": ["/a b"]}, "contains ' ', which gpexpand cannot carry"),
+        ({"new_hosts": ["sdw3"], "primary_directories": ["/a:b"]}, "contains ':', which gpexpand cannot carry"),
+        ({"new_hosts": ["sdw3"], "primary_directories": ["/a|b"]}, "contains '|', which gpexpand cannot carry"),
+        ({"new_hosts": ["sdw3"], "tablespace_locations": ["fast"]}, "'fast' is not of the form tablespace=/directory"),
+        ({"new_hosts": ["sdw3"], "tablespace_locations": ["f=/$(id)"]}, "contains '$', which gpexpand cannot carry"),
+        ({"new_hosts": ["sdw3"], "tablespace_locations": ["f=/a", "f=/b"]}, "tablespace f is given twice"),
         ({"new_hosts": ["sdw3", "sdw3=10.0.0.9"]}, "new host hostname sdw3 is given twice"),
         ({"new_hosts": ["sdw3=10.0.0.3", "sdw4=10.0.0.3"]}, "new host address 10.0.0.3 is given twice"),
         ({"new_hosts": ["sdw3; reboot"]}, "'sdw3; reboot' is not a host name"),
@@ -45,6 +53,26 @@ def test_what_cannot_be_meant_is_refused_in_the_words_of_the_form(conf, said):
     with pytest.raises(InvalidRequest) as raised:
         parse_request(ExpansionRequest, conf)
     assert said in raised.value.cause
+
+
+def test_only_existing_hosts_may_get_segments():
+    request = parse_request(ExpansionRequest, {"more_primaries": 1})
+    assert request.new_hosts == ()
+
+
+def test_places_are_given_as_lines_and_empty_ones_mean_as_the_cluster():
+    conf = {
+        "new_hosts": ["sdw3"],
+        "first_primary_port": "",
+        "mirror_directories": None,
+        "primary_directories": ["/data1/", "", "/data2"],
+        "tablespace_locations": ["fast space=/nvme/ts", ""],
+    }
+    request = parse_request(ExpansionRequest, conf)
+    assert request.first_primary_port is None
+    assert request.mirror_directories == ()
+    assert request.primary_directories == ("/data1", "/data2")
+    assert request.tablespace_wishes == {"fast space": "/nvme/ts"}
 
 
 def test_every_problem_is_told_at_once():

@@ -114,18 +114,41 @@ class Topology:
 
     @cached_property
     def mirroring(self) -> Mirroring:
-        """How mirrors lie: 'grouped' if all mirrors of a host's primaries share one other host, else 'spread'.
+        """How mirrors lie: 'spread' if no two mirrors of a host's primaries share a host, else 'grouped'.
 
-        With one primary a host both look the same; gpexpand calls that grouped, so do we.
+        With one primary a host both look the same: grouped, as gpexpand proposes. A cluster that once got more
+        primaries a host by gpexpand has mirrors of one host on two others: grouped, too (as in gparray 6.24.3).
         """
         if not self.mirrors:
             return "none"
         mirror_host = {m.content: m.hostname for m in self.mirrors}
-        targets: dict[str, set[str]] = {}
+        targets: dict[str, list[str]] = {}
         for primary in self.primaries:
             if primary.content in mirror_host:
-                targets.setdefault(primary.hostname, set()).add(mirror_host[primary.content])
-        return "grouped" if all(len(hosts) == 1 for hosts in targets.values()) else "spread"
+                targets.setdefault(primary.hostname, []).append(mirror_host[primary.content])
+        several = [hosts for hosts in targets.values() if len(hosts) > 1]
+        return "spread" if several and all(len(set(hosts)) == len(hosts) for hosts in several) else "grouped"
+
+    @cached_property
+    def pattern_host(self) -> str:
+        """The host new ones are modelled on: of those which carry what most hosts carry, the one of the first segment.
+
+        In a regular cluster that is the first segment's host, as for gpexpand. A segment that gprecoverseg has moved
+        makes its old and its new host differ from the others: neither is a pattern.
+        """
+        shapes = {host: self._shape(host) for host in self.hosts_in_order if self._shape(host)[0]}
+        usual = Counter(shapes.values()).most_common(1)[0][0]  # of equally many, the one met first
+        return next(host for host, shape in shapes.items() if shape == usual)
+
+    @cached_property
+    def hosts_in_order(self) -> tuple[str, ...]:
+        """Segment hosts in the order in which gpexpand meets them: by content, the primary before the mirror."""
+        ordered = sorted(self.segments, key=lambda i: (i.content, i.preferred_role != "p"))
+        return tuple(dict.fromkeys(i.hostname for i in ordered))
+
+    def _shape(self, hostname: str) -> tuple[int, int]:
+        roles = Counter(i.preferred_role for i in self.segments if i.hostname == hostname)
+        return roles["p"], roles["m"]
 
     def on_host(self, hostname: str) -> tuple[Instance, ...]:
         return tuple(i for i in self.instances if i.hostname == hostname)
