@@ -3,7 +3,7 @@
 -- Returns:  oid bigint, schema_name text, table_name text, fq_name text (quoted), policy 'p' or 'r', segments int,
 --           has_rows boolean (false: roots and interior partitions, whose rows lie in their leaves, external tables,
 --           and materialized views WITH NO DATA, which refuse to be read)
--- Flavors:  Greenplum 6 (relstorage, pg_partition); 7 needs a variant
+-- Flavors:  Greenplum 6 (relstorage, pg_partition)
 -- Blind to: temporary tables (gone before the end), gpexpand's own schema, the bitmap indexes' helper tables
 -- Cost:     reads catalogs only
 SELECT c.oid::bigint AS oid,

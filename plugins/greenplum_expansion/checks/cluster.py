@@ -35,7 +35,7 @@ def check_server(facts: ServerFacts, parallel_moves: int) -> list[Finding]:
         ]
     findings = [Finding.note("version", str(version))]
     if not version.flavor.is_supported:
-        findings.append(Finding.error(str(version), "it is not supported", version.flavor.refusal))
+        findings.append(Finding.error(str(version), "it is not supported", version.flavor.reservation))
     # gpexpand's own rule: two connections a worker and one more (6.24.3, validate_max_connections).
     needed = 2 * parallel_moves + 1
     if facts.max_connections < needed:

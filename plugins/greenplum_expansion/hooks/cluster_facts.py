@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from greenplum_expansion.checks.cluster import ServerFacts
 from greenplum_expansion.checks.databases import DatabaseFacts
+from greenplum_expansion.hooks.facts import read_version
 from greenplum_expansion.hooks.greenplum import GreenplumHook
 
 
@@ -25,9 +26,10 @@ def read_closed_databases(hook: GreenplumHook) -> list[str]:
 def read_databases(hook: GreenplumHook) -> list[DatabaseFacts]:
     """What matters to gpexpand in each database that allows connections."""
     found = []
+    strays_matter = read_version(hook).flavor.finds_leaves_in_root_schema
     for dbname in hook.databases():
         with hook.connected(dbname) as connection:
-            strays = hook.query("partitions_outside_root_schema", connection=connection)
+            strays = hook.query("partitions_outside_root_schema", connection=connection) if strays_matter else []
             views = hook.query("materialized_views_without_data", connection=connection)
             settings = hook.query("session_settings", connection=connection)
         found.append(

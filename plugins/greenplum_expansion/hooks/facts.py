@@ -1,15 +1,40 @@
-"""What nearly every task asks: the catalog, and the phase of the expansion."""
+"""What nearly every task asks: the version, the catalog, and the phase of the expansion."""
 
 from __future__ import annotations
 
 import shlex
 
+from greenplum_expansion.cluster.flavors import GpexpandOptions, Version, parse_version
 from greenplum_expansion.cluster.state import ExpansionFacts, ExpansionState, classify
 from greenplum_expansion.cluster.topology import Topology
+from greenplum_expansion.errors import ActionRefused
+from greenplum_expansion.hooks import sql_words
 from greenplum_expansion.hooks.greenplum import GreenplumHook
 from greenplum_expansion.hooks.remote import Script
 
 SCHEMA_DATABASE = "postgres"  # where gpexpand keeps its schema, from Greenplum 6 on
+
+
+def read_version(hook: GreenplumHook) -> Version:
+    """Which member of the family the server is, and its release; :raises ActionRefused: none that is known here."""
+    text = str(hook.query("server_identity")[0]["version"])
+    version = parse_version(text)
+    if version is None:
+        cause = f"the server is of no version known here: {sql_words.product(text)}"
+        action = "let the connection point to the coordinator of a Greenplum cluster"
+        raise ActionRefused(f"Connection {hook.greenplum_conn_id}", cause, action)
+    return version
+
+
+def read_gpexpand_options(hook: GreenplumHook) -> GpexpandOptions:
+    """What the installed gpexpand understands.
+
+    The help of 6.24.3 and 7.0.0 is older than the program. That is a script, so its declarations count, too.
+    """
+    text = 'gpexpand --help; grep -ah "add_option(" -- "$(command -v gpexpand)"; exit 0'
+    script = Script(text, "ask gpexpand for its options")
+    result = hook.coordinator().run(script, stdin="", timeout=60, setup=hook.environment().setup)
+    return GpexpandOptions.parse(result.stdout)
 
 
 def read_topology(hook: GreenplumHook) -> Topology:

@@ -17,6 +17,7 @@ import psycopg2.extras
 from airflow.providers.postgres.hooks.postgres import PostgresHook
 
 from greenplum_expansion import sql
+from greenplum_expansion.cluster.flavors import sql_variant
 from greenplum_expansion.errors import ExpansionError, InvalidRequest, RemoteError
 from greenplum_expansion.hooks import sql_words
 from greenplum_expansion.hooks.environment import CoordinatorEnvironment, discover
@@ -124,17 +125,17 @@ class GreenplumHook(PostgresHook):
         *,
         connection: Any = None,
     ) -> list[dict[str, Any]]:
-        """Run the statement of ``include/sql/<sql_name>.sql`` and return its rows.
+        """Run the statement of ``include/sql/<sql_name>.sql``, or this server's variant of it, and return its rows.
 
         :param params: for ``%(name)s`` in the statement; with None a ``%`` in it stands for itself
         :param dbname: as in connect
         :param connection: an open connection to use (and leave open) instead of a new one
         :raises RemoteError: what the server said, the statement's name and database
         """
-        statement = sql.load(sql_name)
         if connection is None:
             with self.connected(dbname) as opened:
                 return self.query(sql_name, params, dbname, connection=opened)
+        statement = sql.load(sql_name, sql_variant(connection.info.server_version))
         try:
             with connection.cursor(cursor_factory=psycopg2.extras.RealDictCursor) as cursor:
                 cursor.execute(statement, params or None)

@@ -4,11 +4,14 @@ import pytest
 
 from greenplum_expansion.cluster.flavors import (
     CLOUDBERRY,
+    FAMILY,
     GREENPLUM_5,
     GREENPLUM_6,
     GREENPLUM_7,
     MATRIXDB,
+    Support,
     parse_version,
+    sql_variant,
 )
 
 # Recording 03_version; the seed documents; release notes of the others.
@@ -44,5 +47,23 @@ def test_plain_postgresql_is_not_of_the_family():
     assert parse_version("PostgreSQL 15.18 (Debian 15.18-0+deb12u1) on x86_64-pc-linux-gnu") is None
 
 
-def test_only_what_was_tried_is_supported():
-    assert [f.is_supported for f in (GREENPLUM_5, GREENPLUM_6, GREENPLUM_7, CLOUDBERRY)] == [False, True, False, False]
+def test_a_later_greenplum_is_refused_by_its_number():
+    version = parse_version("PostgreSQL 16.1 (Greenplum Database 8.0.0 build commit:x) on x86_64")
+    assert version is not None
+    assert (version.flavor.name, version.flavor.is_supported) == ("Greenplum 8", False)
+
+
+def test_only_what_was_run_counts_as_proved():
+    assert [flavor.name for flavor in FAMILY if flavor.support is Support.PROVED] == ["Greenplum 6"]
+
+
+@pytest.mark.parametrize("flavor", [flavor for flavor in FAMILY if flavor.support is not Support.PROVED], ids=str)
+def test_whatever_is_not_proved_says_what_to_expect_of_it(flavor):
+    assert flavor.reservation
+
+
+@pytest.mark.parametrize(
+    ("server_version", "variant"), [(80323, ""), (90426, ""), (110000, ""), (120012, "gp7"), (140004, "gp7")]
+)
+def test_the_statements_follow_the_catalogs_of_the_server(server_version, variant):
+    assert sql_variant(server_version) == variant
