@@ -54,11 +54,16 @@ class RemoteHost(RemoteShell):
         """
         quoted = shlex.quote(path)
         text = f"[ -e {quoted} ] || [ -L {quoted} ] || exit {_MISSING}\ncat -- {quoted} || exit {_UNREADABLE}"
-        raw = self.run_raw(Script(text, f"read {path}"), max_output=max_bytes, timeout=300)
+        script = Script(text, f"read {path}")
+        raw = self.run_raw(script, max_output=max_bytes, timeout=300)
         subject = f"File {path} on {self.hostname}"
         # A directory that may not be entered looks the same; exists() tells.
-        if raw.exit_code == _MISSING and not self.exists(path):
-            raise FileMissing(subject, "it does not exist", "see which step should have written it, and clear that one")
+        if raw.exit_code == _MISSING:
+            if not self.exists(path):
+                action = "see which step should have written it, and clear that one"
+                raise FileMissing(subject, "it does not exist", action)
+            # Another task has written it in this moment.
+            raw = self.run_raw(script, max_output=max_bytes, timeout=300)
         if raw.exit_code:
             said = raw.stderr.decode("utf-8", "replace").strip()
             raise RemoteError(subject, f"{self.user} cannot read it: {said}", "check owner and permissions")

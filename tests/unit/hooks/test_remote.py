@@ -64,6 +64,22 @@ def test_a_directory_in_the_way_is_an_error(shared_host: RemoteHost, tmp_path: P
         shared_host.read_text(str(tmp_path / "f"))
 
 
+def test_a_file_written_while_it_is_read_is_read(
+    shared_host: RemoteHost, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two tasks that begin together: one asks for the claim on the cluster while the other writes it."""
+    path = tmp_path / "claim.json"
+    looked = shared_host.exists
+
+    def written_before_the_second_look(name: str) -> bool:
+        path.write_text("mine")
+        return looked(name)
+
+    monkeypatch.setattr(shared_host, "exists", written_before_the_second_look)
+
+    assert shared_host.read_text(str(path)) == "mine"
+
+
 def test_what_is_missing_is_said_as_such(shared_host: RemoteHost, tmp_path: Path) -> None:
     assert not shared_host.exists(str(tmp_path / "none" / "f"))
     assert shared_host.exists(str(tmp_path))
