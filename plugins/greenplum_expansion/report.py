@@ -157,7 +157,7 @@ def render_text(report: Report) -> str:
     if report.proof:
         lines += _proof(report.proof)
     for section in report.sections:
-        lines += [section.title, *(f"  {line}" for line in section.lines), *_columns(section), ""]
+        lines += [*render_section(section), ""]
     if report.steps:
         width = max(len(step["task_id"]) for step in report.steps)
         lines.append("Steps")
@@ -167,6 +167,11 @@ def render_text(report: Report) -> str:
     if report.failure:
         lines += [f"Cause: {report.failure}.", f"Next: {report.next_action}.", ""]
     return "\n".join(lines)
+
+
+def render_section(section: Section) -> list[str]:
+    """One section as it stands in the report, for the log of the step that made it."""
+    return [section.title, *(f"  {line}" for line in section.lines), *_columns(section)]
 
 
 def _columns(section: Section) -> list[str]:

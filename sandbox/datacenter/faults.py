@@ -1,8 +1,8 @@
 """Faults: files in ``<state>/faults`` that the hosts see, and blows at hosts and disks.
 
 A fault's file is named for it and holds its value. `gpexpand.*` and `gprecoverseg` are honoured by the utilities,
-`table.*` and `slow-moves` by the database; `host-down.<host>` and `disk-full.<host>` are kept here, so that they
-outlive a restart and show in the list.
+`slow-disk.*` and the like by gpcheckperf, `table.*` and `slow-moves` by the database; `host-down.<host>` and
+`disk-full.<host>` are kept here, so that they outlive a restart and show in the list.
 """
 
 from __future__ import annotations
@@ -52,6 +52,12 @@ KINDS = (
         "table.<database>.<schema>.<table> [TEXT]: moving it raises TEXT",
     ),
     Kind(re.compile("slow-moves"), re.compile(r"\d+(\.\d+)?"), None, "slow-moves MB: a move does no more MB a second"),
+    Kind(
+        re.compile(r"slow-(disk|memory|network)\.[a-z0-9-]+"),
+        re.compile(r"[1-9]\d*(\.\d+)?"),
+        None,
+        "slow-disk.<host> MB, slow-memory.<host> MB, slow-network.<host> MB: gpcheckperf finds no more MB/s there",
+    ),
 )
 
 

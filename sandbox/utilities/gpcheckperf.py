@@ -89,7 +89,7 @@ def check_disks(plan: Plan) -> list[str]:
             def time_host(host: str, kind: str = kind) -> float:
                 return max(measure(host, f"disk-{kind}", f"{place}/ddfile", str(share)) for place in places)
 
-            seconds = in_parallel(time_host, plan.hosts)
+            seconds = [max(value, 0.1) for value in in_parallel(time_host, plan.hosts)]
             lines += _disk_lines(kind, plan, dict(zip(plan.hosts, seconds, strict=True)))
         return lines
     finally:
@@ -101,7 +101,7 @@ def _remove(hosts: Sequence[str], places: Sequence[str]) -> None:
 
 
 def _disk_lines(kind: str, plan: Plan, seconds: dict[str, float]) -> list[str]:
-    rates = {host: plan.bytes_per_host / 1024**2 / max(value, 1e-3) for host, value in seconds.items()}
+    rates = {host: plan.bytes_per_host / 1024**2 / value for host, value in seconds.items()}
     least, most = min(rates, key=rates.__getitem__), max(rates, key=rates.__getitem__)
     lines = [
         "",
@@ -151,17 +151,25 @@ def transfer(source: str, target: str, seconds: float) -> float:
 
 
 def check_network(plan: Plan) -> list[str]:
-    """``n`` one transfer after the other, ``N`` all pairs at once, ``M`` everybody to everybody."""
+    """``n`` one transfer after the other, ``N`` all pairs at once and then back, ``M`` everybody to everybody."""
     _title("NETPERF TEST", rule=19)
+    if len(plan.hosts) == 1:
+        say("[Warning] single host only - abandon netperf test")
+        return []
     if "M" in plan.tests:
-        pairs = [(a, b) for a in plan.hosts for b in plan.hosts if a != b]
+        rounds = [[(a, b) for a in plan.hosts for b in plan.hosts if a != b]]
     else:
-        half = len(plan.hosts) // 2
-        pairs = list(zip(plan.hosts[:half], plan.hosts[half:], strict=False))
-        pairs += [(b, a) for a, b in pairs]
-    workers = 1 if "n" in plan.tests else len(pairs)
-    rates = in_parallel(lambda pair: transfer(*pair, plan.seconds), pairs, workers)
-    measured = dict(zip(pairs, rates, strict=True))
+        # Neighbours; with an odd number the last one's partner is the first, which thus has two.
+        partners = [*plan.hosts, plan.hosts[0]] if len(plan.hosts) % 2 else plan.hosts
+        pairs = list(zip(partners[::2], partners[1::2], strict=True))
+        back = [(b, a) for a, b in pairs]
+        one_by_one = [[pair] for both in zip(pairs, back, strict=True) for pair in both]
+        rounds = [pairs, back] if "N" in plan.tests else one_by_one
+    measured: dict[tuple[str, str], float] = {}
+    for pairs in rounds:
+        rates = in_parallel(lambda pair: transfer(*pair, plan.seconds), pairs, len(pairs))
+        measured.update(zip(pairs, rates, strict=True))
+    rates = list(measured.values())
     if "M" in plan.tests:
         lines = ["Full matrix netperf bandwidth test", "", "Per host transfer rates"]
         lines += [f"{host} Tx rate: {sum(r for (a, _), r in measured.items() if a == host):.2f}" for host in plan.hosts]
@@ -218,8 +226,6 @@ def _plan(options: optparse.Values) -> Plan:
         raise UtilityError("-r must be a combination of d, s and one of n, N, M")
     if not options.directories:
         raise UtilityError("Please specify at least one directory using the -d option")
-    if set(options.tests) & set("nN") and len(hosts) % 2:
-        raise UtilityError("an even number of hosts is needed for the network test; use -r M otherwise")
     seconds = float(re.sub(r"s$", "", options.duration))
     size = _size(options.size) if options.size else DEFAULT_BYTES * len(options.directories)
     return Plan(hosts, options.directories, options.tests, size, seconds, options.per_host, options.verbose)
@@ -256,4 +262,7 @@ def main(arguments: list[str] | None = None) -> int:
     except UtilityError as problem:
         sys.stderr.write(f"[Error] {problem}\n")
         return 1
+    except KeyboardInterrupt:  # the real one, too, ends with code 0
+        _result_heading()
+        say("[Abort] Keyboard Interrupt ...")
     return 0

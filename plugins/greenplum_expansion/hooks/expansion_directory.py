@@ -13,11 +13,12 @@ from collections.abc import Iterable
 from greenplum_expansion.errors import StepFailed
 from greenplum_expansion.hooks.greenplum import GreenplumHook
 from greenplum_expansion.hooks.jobs import JobState, RemoteJob
-from greenplum_expansion.hooks.remote import FileMissing
+from greenplum_expansion.hooks.remote import FileMissing, Script
 from greenplum_expansion.planning.fingerprint import TableFingerprint
 from greenplum_expansion.planning.plan import Plan
 
 INPUT_FILE = "gpexpand_inputfile"
+TABLESPACE_FILE = f"{INPUT_FILE}.ts"  # gpexpand looks for it under this name only
 _PLAN = "plan.json"
 _ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*\Z")
 
@@ -58,9 +59,11 @@ class ExpansionDirectory:
         return plan
 
     def write_plan(self, plan: Plan) -> None:
-        """The input file first: a plan that can be read always has its input file beside it."""
+        """The input files first: a plan that can be read always has them beside it."""
         coordinator = self.hook.coordinator()
         coordinator.write_text(self.file(INPUT_FILE), plan.input_file)
+        if plan.tablespace_file:
+            coordinator.write_text(self.file(TABLESPACE_FILE), plan.tablespace_file)
         coordinator.write_json(self.file(_PLAN), plan.to_dict())
 
     def read_fingerprints(self, moment: str) -> list[TableFingerprint] | None:
@@ -89,7 +92,7 @@ class ExpansionDirectory:
         job = self.newest_job(name)[1]
         return job is not None and job.probe().state is JobState.RUNNING
 
-    def start_job(self, name: str, argv: list[str]) -> RemoteJob:
+    def start_job(self, name: str, argv: list[str] | Script) -> RemoteJob:
         """Start the next job of this name in this directory; a job that still runs is returned instead.
 
         A worker that dies between the start and its record changes nothing: the retry finds the directory.

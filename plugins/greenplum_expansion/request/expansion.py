@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from greenplum_expansion.request.hardware import HardwareSection
 from greenplum_expansion.request.hosts import HostsSection
 from greenplum_expansion.request.preparation import PreparationSection
 from greenplum_expansion.request.safety import ClusterSection, SafetySection
@@ -9,5 +10,5 @@ from greenplum_expansion.request.tables import TablesSection
 
 
 # Pydantic takes fields from the last base first: so the form shows the sections from the last to the first.
-class ExpansionRequest(TablesSection, SafetySection, ClusterSection, PreparationSection, HostsSection):
+class ExpansionRequest(TablesSection, SafetySection, ClusterSection, HardwareSection, PreparationSection, HostsSection):
     """All a user may ask for of `greenplum_expand`; only the new hosts have no default."""
