@@ -8,6 +8,8 @@ import os
 import tempfile
 from pathlib import Path
 
+from hypothesis import settings
+
 ROOT = Path(__file__).resolve().parent.parent
 
 _home = tempfile.TemporaryDirectory(prefix="airflow-test-")  # removed when the interpreter ends
@@ -21,6 +23,10 @@ os.environ.update(
     AIRFLOW__DATABASE__SQL_ALCHEMY_CONN=f"sqlite:///{_home.name}/airflow.db",
     AIRFLOW__USAGE_DATA_COLLECTION__ENABLED="False",
 )
+
+# A busy machine is no reason to fail: no test's verdict hangs on seconds.
+settings.register_profile("house", deadline=None)
+settings.load_profile("house")
 
 # Fixtures of several directories; imported here, so that one session has one practice cluster.
 from tests.support.practice import connect, practice, rows  # noqa: E402, F401
