@@ -64,7 +64,7 @@ with DAG(
         task_id="prepare_hosts", map_index_template="{{ task.host['hostname'] }}"
     ).expand(host=places.output)
     exchange_keys = hosts.ExchangeKeysOperator(task_id="exchange_keys")
-    make_plan = plan.MakePlanOperator(task_id="make_plan", findings_task="judge_findings")
+    make_plan = plan.MakePlanOperator(task_id="make_plan")
     approve_plan = plan.ApprovePlanOperator(task_id="approve_plan", plan_task="make_plan")
     fingerprint_tables = prove.FingerprintTablesOperator(task_id="fingerprint_tables")
     add_segments = segments.AddSegmentsOperator(task_id="add_segments", approval_task="approve_plan")

@@ -125,6 +125,8 @@ class _Building:
                 f"{len(self.mirrors)} mirrors; bring every instance back to its preferred host first"
             )
         self._refuse_too_many_directories()
+        self.content = max(i.content for i in self.topology.instances) + 1
+        self.dbid = max(i.dbid for i in self.topology.instances) + 1
         self.ports: dict[str, set[int]] = defaultdict(set)
         self.directories: set[tuple[str, str]] = set()
         for instance in self.topology.instances:
@@ -194,14 +196,13 @@ class _Building:
         count = len(wanted.primary_parents)
         slots = [(host, slot) for host in range(len(wanted.hosts)) for slot in range(count)]
         by_name = sorted(slots, key=lambda place: wanted.hosts[place[0]])  # slots of a host stay in their order
-        content = max(i.content for i in (*self.topology.instances, *self.new)) + 1
         contents = {}
         for host, slot in by_name:
-            contents[host, slot] = content
+            contents[host, slot] = self.content
             port = wanted.first_primary_port + slot
             address = wanted.addresses[host][slot % len(wanted.addresses[host])]
-            self._build(wanted.hosts[host], address, port, wanted.primary_parents[slot], content, "p")
-            content += 1
+            self._build(wanted.hosts[host], address, port, wanted.primary_parents[slot], self.content, "p")
+            self.content += 1
         if self.mirroring == "none":
             return
         # Only now, as primaries have taken their ports.
@@ -218,13 +219,13 @@ class _Building:
             self._build(wanted.hosts[target], address, port, wanted.mirror_parents[slot], mirrored, "m")
 
     def _build(self, hostname: str, address: str, port: int, parent: str, content: int, role: str) -> None:
-        dbid = max(i.dbid for i in (*self.topology.instances, *self.new)) + 1
         datadir = f"{parent}/{self.prefix}{content}"
         while (hostname, datadir) in self.directories:  # an instance that was moved may lie anywhere
             datadir += "_new"
         self.directories.add((hostname, datadir))
         self.ports[hostname].add(port)
-        self.new.append(NewInstance(hostname, address, port, datadir, dbid, content, role))
+        self.new.append(NewInstance(hostname, address, port, datadir, self.dbid, content, role))
+        self.dbid += 1
 
     def _parents(self, role: str, first: int, count: int) -> list[str]:
         """Parent directories of the slots `first` to `first + count` of a host: the wished ones, or the pattern's."""
@@ -237,7 +238,7 @@ class _Building:
         return min((i.port for i in self.topology.mirrors if i.hostname in usual), default=0)
 
     def _highest_port(self, role: str) -> int:
-        every = (*self.topology.segments, *self.new)
+        every: list[Instance | NewInstance] = [*self.topology.segments, *self.new]
         return max((i.port for i in every if i.preferred_role == role), default=0)
 
     def _free_port(self, names: Sequence[str], count: int, lowest: int, role: str, wished: bool) -> int:
@@ -269,7 +270,7 @@ class _Building:
         one other host.
         """
         holders: dict[str, set[str]] = defaultdict(set)
-        every = (*self.topology.segments, *self.new)
+        every: list[Instance | NewInstance] = [*self.topology.segments, *self.new]
         mirror_host = {i.content: i.hostname for i in every if i.preferred_role == "m"}
         for instance in every:
             if instance.preferred_role == "p":
@@ -297,7 +298,7 @@ def _targets(hosts: int, count: int, mirroring: Mirroring) -> list[list[int]]:
 
 
 def _usual_hosts(topology: Topology) -> set[str]:
-    """Hosts with as many primaries as the pattern host: the ports of a segment that was moved elsewhere do not count."""
+    """Hosts with as many primaries as the pattern host: a segment that was moved elsewhere sets no ports."""
     count = len(_on_host(topology.primaries, topology.pattern_host))
     return {host for host in topology.segment_hosts if len(_on_host(topology.primaries, host)) == count}
 
