@@ -6,16 +6,19 @@ from collections.abc import Sequence
 from typing import Any
 
 from greenplum_expansion.checks.finding import Finding, errors
+from greenplum_expansion.checks.hosts import Cluster
 from greenplum_expansion.checks.input_file import check_input_file
-from greenplum_expansion.checks.new_hosts import check_new_host, check_not_in_cluster, places_on
+from greenplum_expansion.checks.mending import note_what_is_mended
+from greenplum_expansion.checks.network import check_hosts_seen
+from greenplum_expansion.checks.new_hosts import check_not_in_cluster, places_on, subject_of
 from greenplum_expansion.cluster.input_file import NewInstance
 from greenplum_expansion.cluster.topology import Host, Topology
 from greenplum_expansion.hooks.facts import read_topology
-from greenplum_expansion.hooks.host_facts import read_gp_version, read_new_host
+from greenplum_expansion.hooks.host_facts import parse_places, places_script, read_cluster
+from greenplum_expansion.hooks.members import run_on_members
 from greenplum_expansion.operators.checks.base import CheckOperator, DependentCheckOperator
-from greenplum_expansion.operators.run import (
-    ExpansionRun,
-)
+from greenplum_expansion.operators.checks.looking import CLUSTER_KEY, judge_places, look_at_host, names_of_new
+from greenplum_expansion.operators.run import ExpansionRun
 from greenplum_expansion.planning.placement import PlacementError, place
 from greenplum_expansion.planning.plan import Plan
 from greenplum_expansion.request import ExpansionRequest, MirroringChoice
@@ -23,6 +26,9 @@ from greenplum_expansion.request import ExpansionRequest, MirroringChoice
 
 class CheckPlacesOperator(DependentCheckOperator):
     """The new hosts are new, enough of them for the mirroring, and get a valid input file.
+
+    Looks at every host of the cluster, too, in one round trip: they are the measure for the new ones. What they said
+    is left under the XCom key "cluster". Where existing hosts get segments, their directories and ports are judged.
 
     :return: for each new host ``{hostname, address, host_key, directories, ports}``, to look at each by itself
     """
@@ -41,7 +47,11 @@ class CheckPlacesOperator(DependentCheckOperator):
             findings.append(Finding.error("new hosts", problem or remedy, remedy))
         # A host that is in the cluster is not looked at as a new one: that would only say the same in other words.
         known = {finding.subject for finding in errors(findings)}
-        return findings, _looks(run.request, [h for h in hosts if f"new host {h.hostname}" not in known], placed)
+        cluster, unseen = read_cluster(run.hook, topology, names_of_new(run))
+        run.context["ti"].xcom_push(key=CLUSTER_KEY, value=cluster.to_dict())
+        findings += check_hosts_seen(unseen, cluster.coordinator)
+        findings += _places_on_existing(run, cluster, placed)
+        return findings, _looks(run.request, [h for h in hosts if subject_of(h.hostname) not in known], placed)
 
     def result_when_begun(self, run: ExpansionRun, plan: Plan) -> Any:
         """The places as planned, so that the mapped tasks stay the same."""
@@ -65,28 +75,39 @@ def _looks(request: ExpansionRequest, hosts: Sequence[Host], placed: Sequence[Ne
     return looks
 
 
+def _places_on_existing(run: ExpansionRun, cluster: Cluster, placed: Sequence[NewInstance]) -> list[Finding]:
+    """Directories and ports of new segments on hosts that are in the cluster already."""
+    seen = {host.hostname: host for host in cluster.hosts}
+    places = {name: places_on(placed, name) for name in seen}
+    scripts = {name: places_script(*place) for name, place in places.items() if place[0]}
+    findings = []
+    for name, result in sorted(run_on_members(run.hook, scripts).items()):
+        found = parse_places(name, result.stdout, places[name][1])
+        findings += judge_places(found, seen[name], f"host {name}")
+    return findings
+
+
 class CheckNewHostOperator(CheckOperator):
-    """Look at one new host, through the coordinator: name, software, tools, directories, ports. Mapped over the hosts.
+    """Look at one new host, through the coordinator, and judge all that concerns it alone. Mapped over the hosts.
+
+    What the requested preparation will mend is only noted. If the cluster's user cannot log in yet and is to be made,
+    the user who prepares looks instead.
 
     :param host: what CheckPlacesOperator returned for it
+    :param places_task: task id of the CheckPlacesOperator, which has seen the hosts of the cluster
+    :return: what the host said, for the checks of all hosts together; None if it was not seen
     """
-
-    def __init__(self, *, host: dict[str, Any], **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.host = host
 
     template_fields: Sequence[str] = ("host",)
 
+    def __init__(self, *, host: dict[str, Any], places_task: str = "check_new_hosts.places", **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.host = host
+        self.places_task = places_task
+
     def find(self, run: ExpansionRun) -> tuple[list[Finding], Any]:
-        facts = read_new_host(
-            run.hook,
-            self.host["hostname"],
-            self.host["address"],
-            self.host["directories"],
-            self.host["ports"],
-            self.host["host_key"],
-        )
-        return check_new_host(facts, read_gp_version(run.hook), run.hook.environment().gphome), None
+        findings, facts = look_at_host(run, self.host, self.places_task)
+        return note_what_is_mended(findings, run.request.preparation_parts), facts.to_dict()
 
 
 def request_hosts(request: ExpansionRequest) -> list[Host]:
