@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 
 from greenplum_expansion.checks.catalogue import check
 from greenplum_expansion.checks.finding import Finding
@@ -123,6 +122,7 @@ def _role(host: HostLayout, kind: str) -> Role:
 
 
 def _counted(parents: Counter[str]) -> str:
-    """ "/data1, 2 in /data2": how often each is used, where it is more than once."""
-    named: Sequence[str] = [f"{count} in {name}" if count > 1 else name for name, count in sorted(parents.items())]
+    """ "/data1, /data2 (twice)": how often each is used, where it is more than once."""
+    times = {1: "", 2: " (twice)"}
+    named = [f"{name}{times.get(count, f' ({count} times)')}" for name, count in sorted(parents.items())]
     return ", ".join(named) or "none"

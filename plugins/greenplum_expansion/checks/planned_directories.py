@@ -38,7 +38,7 @@ def check_planned_directories(found: Iterable[PlannedDirectory]) -> list[Finding
                 Finding.error(
                     subject,
                     "it is to become the tablespace of a new segment, but it exists",
-                    "remove it if it is left from an earlier expansion, else choose another directory for the tablespace",
+                    "remove it if an earlier expansion has left it, else choose another directory for the tablespace",
                 )
             )
         elif not one.is_tablespace and not place.is_free:

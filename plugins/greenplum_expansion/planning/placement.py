@@ -264,10 +264,10 @@ class _Building:
         )
 
     def _spread_targets(self, names: Sequence[str], count: int) -> list[list[int]]:
-        """Every host's mirrors the same number of places further, so that each host gets equally many.
+        """For each host where the mirrors of its additional primaries go, so that each host gets equally many.
 
-        Tried in gpexpand's order (from the second host on), leaving out what would put a second mirror of a host on
-        one other host.
+        Where gpexpand would put them, unless that would be the second mirror of a host on one other host: gpexpand
+        looks at the additional primaries only.
         """
         holders: dict[str, set[str]] = defaultdict(set)
         every: list[Instance | NewInstance] = [*self.topology.segments, *self.new]
@@ -276,18 +276,51 @@ class _Building:
             if instance.preferred_role == "p":
                 holders[instance.hostname].add(mirror_host.get(instance.content, ""))
         number = len(names)
-        steps = [
-            step
-            for step in (*range(2, number), 1)
-            if 0 < step < number
-            and all(names[(i + step) % number] not in holders[name] for i, name in enumerate(names))
-        ]
-        if len(steps) < count:
-            raise PlacementError(
-                f"{count} more primaries a host cannot be mirrored each on a host of its own, as among {number} hosts "
-                f"only {len(steps)} places are left for that; add hosts, or choose grouped"
-            )
-        return [[(i + step) % number for step in steps[:count]] for i in range(number)]
+        chosen: list[list[int]] = [[] for _ in names]
+        for slot in range(count):
+            # In gpexpand's order: the second host on, the third …, the next one last.
+            order = (*range(2 + slot, number), *range(1, min(2 + slot, number)))
+            choices = [
+                [
+                    target
+                    for target in ((host + step) % number for step in order)
+                    if names[target] not in holders[name] and target not in chosen[host]
+                ]
+                for host, name in enumerate(names)
+            ]
+            matched = _match(choices)
+            if matched is None:
+                raise PlacementError(
+                    f"{count} more primaries a host cannot be mirrored each on a host of its own, as among {number} "
+                    "hosts too few hold no mirror of that host yet; add hosts, or choose grouped"
+                )
+            for host, target in enumerate(matched):
+                chosen[host].append(target)
+        return chosen
+
+
+def _match(choices: Sequence[Sequence[int]]) -> list[int] | None:
+    """Give each one of its choices, none to two; the first choice wherever that goes. None if it does not go at all.
+
+    A bipartite matching by augmenting paths: who comes later may push others to a further choice of theirs.
+    """
+    taken: dict[int, int] = {}
+
+    def settle(one: int, refused: set[int]) -> bool:
+        for choice in choices[one]:
+            if choice in refused:
+                continue
+            refused.add(choice)
+            if choice not in taken or settle(taken[choice], refused):
+                taken[choice] = one
+                return True
+        return False
+
+    for one in range(len(choices)):
+        if not settle(one, set()):
+            return None
+    by_one = {one: choice for choice, one in taken.items()}
+    return [by_one[one] for one in range(len(choices))]
 
 
 def _targets(hosts: int, count: int, mirroring: Mirroring) -> list[list[int]]:
