@@ -26,6 +26,10 @@ def test_the_expansion_is_the_runbook_from_top_to_bottom(dags):
         "check_cluster.expansion_state",
         "check_cluster.segments",
         "check_cluster.databases",
+        "check_cluster.settings",
+        "check_cluster.activity",
+        "check_cluster.catalog",
+        "check_cluster.capacity",
         "check_new_hosts.places",
         "check_new_hosts.host",
         "judge_findings",
@@ -47,7 +51,18 @@ def test_the_expansion_is_the_runbook_from_top_to_bottom(dags):
 
 
 def test_the_rollback_probes_acts_and_proves(dags):
-    assert [task.task_id for task in dags["greenplum_rollback"].topological_sort()] == ["probe", "roll_back", "verify"]
+    assert [task.task_id for task in dags["greenplum_rollback"].topological_sort()] == [
+        "probe",
+        "stop_gpexpand",
+        "start_cluster",
+        "approve_forward",
+        "roll_back",
+        "finish_forward",
+        "wait_for_mirrors",
+        "open_cluster",
+        "verify",
+        "report",
+    ]
 
 
 def test_a_failed_move_is_no_reason_to_roll_back(dags):
