@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -13,7 +13,7 @@ from greenplum_expansion.checks.hosts import Cluster, HostFacts, is_loopback, li
 
 
 @check("cluster-hosts-seen", "The coordinator can log into every host of the cluster")
-def check_hosts_seen(unseen: dict[str, str], coordinator: str) -> list[Finding]:
+def check_hosts_seen(unseen: Mapping[str, str], coordinator: str) -> list[Finding]:
     """By the names in the catalog and the cluster's own keys, as gpexpand, gpstop and gprecoverseg do.
 
     :param unseen: for each host that could not be looked at, what ssh said
@@ -64,14 +64,14 @@ def check_names(new: Sequence[HostFacts], cluster: Cluster) -> list[Finding]:
         )
     for (name, answers), observers in sorted(astray.items()):
         target = known.get(name)
-        right = sorted(target.own) if target else list(reference[name])
+        has = sorted(target.own) if target else list(reference[name])
         verb = "finds" if len(observers) == 1 else "find"
         findings.append(
             _about_name(
                 name,
                 observers,
                 names_of_new,
-                f"{listed(observers)} {verb} {listed(answers)} for it, but it has {listed(right)}",
+                f"{listed(observers)} {verb} {listed(answers)} for it, but it has {listed(has)}",
                 "correct /etc/hosts or DNS there",
             )
         )

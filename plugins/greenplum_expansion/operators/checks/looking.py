@@ -11,7 +11,6 @@ from greenplum_expansion.checks.hosts import Cluster, HostFacts
 from greenplum_expansion.cluster.topology import Topology
 from greenplum_expansion.errors import RemoteError
 from greenplum_expansion.hooks.clocks import compare_clocks
-from greenplum_expansion.hooks.facts import read_topology
 from greenplum_expansion.hooks.host_facts import read_boot_id, read_cluster, read_host, read_places
 from greenplum_expansion.hooks.known_hosts import Trust
 from greenplum_expansion.hooks.remote import RemoteHost
@@ -19,6 +18,7 @@ from greenplum_expansion.operators.run import ExpansionRun
 from greenplum_expansion.request.preparation import PreparationPart
 
 CLUSTER_KEY = "cluster"
+PORTS_KEY = "ports on existing hosts"
 
 
 def names_of_new(run: ExpansionRun) -> list[str]:
@@ -38,19 +38,17 @@ def cluster_of(run: ExpansionRun, topology: Topology, places_task: str) -> Clust
 
 
 def look_at_host(
-    run: ExpansionRun, place: Mapping[str, Any], places_task: str, *, prepared: bool = False
+    run: ExpansionRun, place: Mapping[str, Any], cluster: Cluster, topology: Topology, *, prepared: bool = False
 ) -> tuple[list[Finding], HostFacts]:
     """Everything about one new host: what was found, and what it said.
 
-    :param place: ``{hostname, address, host_key, directories, ports}``
+    :param place: ``{hostname, address, host_key, directories, tablespace_directories, ports}``
     :param prepared: look as the cluster's user only, whatever the request would still prepare
     :raises RemoteError: it cannot be reached or logged into
     """
-    topology = read_topology(run.hook)
-    cluster = cluster_of(run, topology, places_task)
     _refuse_unknown_address(cluster, place)
     host, refused = _log_in(run, place, prepared)
-    facts = read_host(run.hook, host, topology, place["directories"], names_of_new(run))
+    facts = read_host(run.hook, host, topology, _directories(place), names_of_new(run))
     behind = new_hosts.check_other_machine(facts, cluster)
     if behind:
         # Nothing else is said of it: a port in use there is the cluster's own, and must not be freed.
@@ -90,9 +88,13 @@ _COMPARED = (
 
 def check_places(run: ExpansionRun, host: RemoteHost, facts: HostFacts, place: Mapping[str, Any]) -> list[Finding]:
     """Directories and ports planned on one host."""
-    seen = read_places(host, place["directories"], place["ports"], run.hook.environment().user)
+    seen = read_places(host, _directories(place), place["ports"], run.hook.environment().user)
     subject = new_hosts.subject_of(facts.hostname)
     return judge_places(seen, facts, subject)
+
+
+def _directories(place: Mapping[str, Any]) -> list[str]:
+    return [*place["directories"], *place.get("tablespace_directories", ())]
 
 
 def judge_places(seen: new_hosts.PlaceFacts, facts: HostFacts, subject: str) -> list[Finding]:
