@@ -15,11 +15,15 @@ from datetime import timedelta
 from airflow.sdk import DAG, TaskGroup, TriggerRule, chain
 
 from greenplum_expansion.operators import finish, hosts, plan, prove, segments, tables
+from greenplum_expansion.operators.checks.catalog import CheckCatalogOperator
 from greenplum_expansion.operators.checks.cluster import (
+    CheckActivityOperator,
+    CheckCapacityOperator,
     CheckConnectionOperator,
     CheckDatabasesOperator,
     CheckExpansionStateOperator,
     CheckSegmentsOperator,
+    CheckSettingsOperator,
     ClaimClusterOperator,
 )
 from greenplum_expansion.operators.checks.judge import JudgeFindingsOperator
@@ -50,7 +54,11 @@ with DAG(
         expansion_state = CheckExpansionStateOperator(task_id="expansion_state", **needs)
         instances = CheckSegmentsOperator(task_id="segments", **needs)
         databases = CheckDatabasesOperator(task_id="databases", **needs)
-        connection >> [claim, expansion_state, instances, databases]
+        settings = CheckSettingsOperator(task_id="settings", **needs)
+        activity = CheckActivityOperator(task_id="activity", **needs)
+        catalog = CheckCatalogOperator(task_id="catalog", **needs)
+        capacity = CheckCapacityOperator(task_id="capacity", **needs)
+        connection >> [claim, expansion_state, instances, databases, settings, activity, catalog, capacity]
 
     with TaskGroup("check_new_hosts") as check_new_hosts:
         places = CheckPlacesOperator(task_id="places", **needs)
