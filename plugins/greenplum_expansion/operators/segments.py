@@ -158,7 +158,7 @@ class AddSegmentsOperator(BaseOperator):
     def _command(self, run: ExpansionRun, plan: Plan) -> list[str]:
         return [
             "gpexpand", "-i", run.directory.file(INPUT_FILE), "-B", str(run.request.build_batch_size),
-            "-t", tar_directory(plan.new),
+            "-t", tar_directory(plan.new), *read_gpexpand_options(run.hook).progress,
         ]  # fmt: skip
 
     def _result(self, run: ExpansionRun, plan: Plan) -> dict[str, Any]:
