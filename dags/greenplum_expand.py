@@ -12,9 +12,9 @@ those are moved.
 
 from datetime import timedelta
 
-from airflow.sdk import DAG, TaskGroup, TriggerRule, chain
+from airflow.sdk import DAG, TaskGroup, TriggerRule, chain, task_group
 
-from greenplum_expansion.operators import finish, hosts, plan, prove, segments, tables
+from greenplum_expansion.operators import finish, plan, prove, segments, tables
 from greenplum_expansion.operators.checks.catalog import CheckCatalogOperator
 from greenplum_expansion.operators.checks.cluster import (
     CheckActivityOperator,
@@ -28,9 +28,17 @@ from greenplum_expansion.operators.checks.cluster import (
 )
 from greenplum_expansion.operators.checks.judge import JudgeFindingsOperator
 from greenplum_expansion.operators.checks.new_hosts import CheckNewHostOperator, CheckPlacesOperator
+from greenplum_expansion.operators.preparation.files import PrepareOldHostsOperator
+from greenplum_expansion.operators.preparation.host import PrepareHostOperator
+from greenplum_expansion.operators.preparation.keys import ExchangeKeysOperator
+from greenplum_expansion.operators.preparation.reboot import RebootHostOperator
+from greenplum_expansion.operators.preparation.software import InstallSoftwareOperator
+from greenplum_expansion.operators.hardware import MeasureHardwareOperator
 from greenplum_expansion.operators.report import ReportOperator
 from greenplum_expansion.operators.rollback import TriggerRollbackOperator
+from greenplum_expansion.operators.survey import SurveyOperator
 from greenplum_expansion.params import dag_params
+from greenplum_expansion.preparation.parts import ACCOUNT, OPERATING_SYSTEM
 from greenplum_expansion.request import ExpansionRequest
 from greenplum_expansion.sensors.mirrors import MirrorsInSyncSensor
 from greenplum_expansion.sensors.redistribution import RedistributionSensor
@@ -68,10 +76,19 @@ with DAG(
 
     judge_findings = JudgeFindingsOperator(task_id="judge_findings", trigger_rule=TriggerRule.ALL_DONE)
 
-    prepare_hosts = hosts.PrepareHostOperator.partial(
-        task_id="prepare_hosts", map_index_template="{{ task.host['hostname'] }}"
-    ).expand(host=places.output)
-    exchange_keys = hosts.ExchangeKeysOperator(task_id="exchange_keys")
+    @task_group(group_id="prepare_hosts")
+    def prepare_host(host):  # one new host after another's heels: none waits for the others
+        shown = {"host": host, "map_index_template": "{{ task.host['hostname'] }}"}
+        system = PrepareHostOperator(task_id="operating_system", choices=OPERATING_SYSTEM, **shown)
+        account = PrepareHostOperator(task_id="account", choices=ACCOUNT, **shown)
+        software = InstallSoftwareOperator(task_id="software", **shown)
+        reboot = RebootHostOperator(task_id="reboot", **shown)
+        system >> account >> software >> reboot
+
+    prepare_hosts = prepare_host.expand(host=places.output)
+    prepare_hosts_files = PrepareOldHostsOperator(task_id="prepare_hosts_files")
+    exchange_keys = ExchangeKeysOperator(task_id="exchange_keys")
+    measure_hardware = MeasureHardwareOperator(task_id="measure_hardware", places_task="check_new_hosts.places")
     make_plan = plan.MakePlanOperator(task_id="make_plan")
     approve_plan = plan.ApprovePlanOperator(task_id="approve_plan", plan_task="make_plan")
     fingerprint_tables = prove.FingerprintTablesOperator(task_id="fingerprint_tables")
@@ -85,6 +102,7 @@ with DAG(
         move_tables >> watch
 
     verify_distribution = prove.VerifyDistributionOperator(task_id="verify_distribution")
+    survey_after = SurveyOperator(task_id="survey_after", moment="after")
     clean_up = finish.CleanUpOperator(task_id="clean_up")
     # Hangs on add_segments only: a table that could not be moved is no reason to roll back.
     roll_back = TriggerRollbackOperator(
@@ -104,8 +122,9 @@ with DAG(
         connection,
         check_new_hosts,
         judge_findings,
-        prepare_hosts,
+        [prepare_hosts, prepare_hosts_files],
         exchange_keys,
+        measure_hardware,
         make_plan,
         approve_plan,
         fingerprint_tables,
@@ -114,6 +133,7 @@ with DAG(
         rank_tables,
         redistribute,
         verify_distribution,
+        survey_after,
         clean_up,
         report,
     )
