@@ -212,10 +212,15 @@ def check_fail_alone(hosts: Sequence[HostFacts], cluster: Cluster) -> list[Findi
 
 @check("new-host-machine-id", "New hosts are no copies that still believe to be the original")
 def check_machine_id(hosts: Sequence[HostFacts], cluster: Cluster) -> list[Finding]:
-    """/etc/machine-id is a host's own; copies of one image that share it get one DHCP lease and mix up their logs."""
+    """/etc/machine-id is a host's own; copies of one image that share it get one DHCP lease and mix up their logs.
+
+    Hosts that run on one kernel may have it in common with good reason: that they do is told by another check.
+    """
     groups: dict[str, list[str]] = {}
+    kernels: dict[str, set[str]] = {}
     for host in (*hosts, *cluster.hosts):
         groups.setdefault(host.machine_id, []).append(host.hostname)
+        kernels.setdefault(host.machine_id, set()).add(host.boot_id)
     new = {host.hostname for host in hosts}
     return [
         Finding.warning(
@@ -224,7 +229,7 @@ def check_machine_id(hosts: Sequence[HostFacts], cluster: Cluster) -> list[Findi
             "rm /etc/machine-id; systemd-machine-id-setup; reboot, on each copy",
         )
         for machine_id, names in groups.items()
-        if machine_id and len(names) > 1 and new & set(names)
+        if machine_id and len(kernels[machine_id]) > 1 and new & set(names)
     ]
 
 

@@ -151,3 +151,8 @@ def test_ports_among_those_of_outgoing_connections():
 def test_reserved_ports_are_safe():
     facts = system("sdw3", port_range=(1025, 65535), reserved_ports="6000-6003,7000")
     assert new_hosts.check_ports_not_ephemeral(GOOD, facts, SUBJECT) == []
+
+
+def test_hosts_of_one_kernel_may_share_their_machine_id():
+    cluster = replace(CLUSTER, hosts=tuple(replace(h, boot_id="one", machine_id="id") for h in CLUSTER.hosts))
+    assert new_hosts.check_machine_id([host("sdw3", boot_id="one", machine_id="id")], cluster) == []
