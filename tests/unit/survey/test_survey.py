@@ -59,7 +59,7 @@ def test_branches_hold_no_rows_and_roots_are_counted_by_themselves() -> None:
     ]
     sizes = [
         {"schema_name": "s", "row_bytes": 10, "other_bytes": 1},
-        {"schema_name": "t", "row_bytes": 90, "other_bytes": 0},
+        {"schema_name": "t", "row_bytes": 90, "other_bytes": 1},
     ]
 
     assert schemas_from_rows(objects, sizes) == (
