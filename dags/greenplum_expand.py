@@ -27,13 +27,15 @@ from greenplum_expansion.operators.checks.cluster import (
     ClaimClusterOperator,
 )
 from greenplum_expansion.operators.checks.judge import JudgeFindingsOperator
+from greenplum_expansion.operators.checks.network import CheckNetworkOperator
 from greenplum_expansion.operators.checks.new_hosts import CheckNewHostOperator, CheckPlacesOperator
+from greenplum_expansion.operators.checks.prepared_hosts import CheckPreparedHostOperator
+from greenplum_expansion.operators.hardware import MeasureHardwareOperator
 from greenplum_expansion.operators.preparation.files import PrepareOldHostsOperator
 from greenplum_expansion.operators.preparation.host import PrepareHostOperator
 from greenplum_expansion.operators.preparation.keys import ExchangeKeysOperator
 from greenplum_expansion.operators.preparation.reboot import RebootHostOperator
 from greenplum_expansion.operators.preparation.software import InstallSoftwareOperator
-from greenplum_expansion.operators.hardware import MeasureHardwareOperator
 from greenplum_expansion.operators.report import ReportOperator
 from greenplum_expansion.operators.rollback import TriggerRollbackOperator
 from greenplum_expansion.operators.survey import SurveyOperator
@@ -73,8 +75,16 @@ with DAG(
         each_host = CheckNewHostOperator.partial(
             task_id="host", map_index_template="{{ task.host['hostname'] }}"
         ).expand(host=places.output)
+        network = CheckNetworkOperator(task_id="network", trigger_rule=TriggerRule.ALL_DONE, **needs)
+        each_host >> network
 
-    judge_findings = JudgeFindingsOperator(task_id="judge_findings", trigger_rule=TriggerRule.ALL_DONE)
+    judge_findings = JudgeFindingsOperator(
+        task_id="judge_findings",
+        mapped_checks={"check_new_hosts.host": "check_new_hosts.places"},
+        trigger_rule=TriggerRule.ALL_DONE,
+    )
+
+    survey_before = SurveyOperator(task_id="survey_before", moment="before")
 
     @task_group(group_id="prepare_hosts")
     def prepare_host(host):  # one new host after another's heels: none waits for the others
@@ -87,8 +97,14 @@ with DAG(
 
     prepare_hosts = prepare_host.expand(host=places.output)
     prepare_hosts_files = PrepareOldHostsOperator(task_id="prepare_hosts_files")
-    exchange_keys = ExchangeKeysOperator(task_id="exchange_keys")
-    measure_hardware = MeasureHardwareOperator(task_id="measure_hardware", places_task="check_new_hosts.places")
+    # Without new hosts nothing is mapped over them: what is behind goes on (NONE_FAILED), it was skipped, not failed.
+    exchange_keys = ExchangeKeysOperator(task_id="exchange_keys", trigger_rule=TriggerRule.NONE_FAILED)
+    check_prepared_hosts = CheckPreparedHostOperator.partial(
+        task_id="check_prepared_hosts", map_index_template="{{ task.host['hostname'] }}"
+    ).expand(host=places.output)
+    measure_hardware = MeasureHardwareOperator(
+        task_id="measure_hardware", places_task="check_new_hosts.places", trigger_rule=TriggerRule.NONE_FAILED
+    )
     make_plan = plan.MakePlanOperator(task_id="make_plan")
     approve_plan = plan.ApprovePlanOperator(task_id="approve_plan", plan_task="make_plan")
     fingerprint_tables = prove.FingerprintTablesOperator(task_id="fingerprint_tables")
@@ -122,8 +138,10 @@ with DAG(
         connection,
         check_new_hosts,
         judge_findings,
+        survey_before,
         [prepare_hosts, prepare_hosts_files],
         exchange_keys,
+        check_prepared_hosts,
         measure_hardware,
         make_plan,
         approve_plan,
