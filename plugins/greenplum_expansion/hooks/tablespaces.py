@@ -10,10 +10,11 @@ _COORDINATOR = -1
 
 def read_tablespaces(hook: GreenplumHook) -> tuple[Tablespace, ...]:
     """The user tablespaces, by OID; empty if there are none."""
-    places: dict[tuple[int, str], dict[int, str]] = {}
-    for row in hook.query("tablespaces"):
-        places.setdefault((row["oid"], row["name"]), {})[row["content"]] = row["location"]
-    return tuple(
-        Tablespace(name, oid, found[_COORDINATOR], {c: place for c, place in found.items() if c != _COORDINATOR})
-        for (oid, name), found in sorted(places.items())
-    )
+    found = []
+    with hook.connected() as connection:
+        for row in hook.query("tablespaces", connection=connection):
+            rows = hook.query("tablespace_locations", {"oid": row["oid"]}, connection=connection)
+            places = {place["content"]: place["location"] for place in rows}
+            coordinator = places.pop(_COORDINATOR)
+            found.append(Tablespace(row["name"], row["oid"], coordinator, places))
+    return tuple(found)
