@@ -2,7 +2,8 @@
 -- Run in:   any database, as superuser (others see no queries). Parameters: none
 -- Returns:  pid int, role text, is_superuser bool, dbname text, application_name text, client text (null: local),
 --           state text, transaction_seconds float (null outside of a transaction), query text, changes_catalog bool
---           (its transaction holds the lock that gp_expand_lock_catalog() waits for: gpexpand.c, 0xdead and 0xdd)
+--           (its transaction holds the lock that gp_expand_lock_catalog() waits for: gpexpand.c, 0xdead and 0xdd),
+--           connected timestamptz
 -- Flavors:  Greenplum 6 and 7, Cloudberry; backend_type, which 6 lacks, is read from the row's JSON
 -- Blind to: replication, background workers; sessions that are only on segments (utility mode)
 SELECT a.pid,
@@ -14,7 +15,8 @@ SELECT a.pid,
        a.state,
        extract(epoch FROM clock_timestamp() - a.xact_start)::float AS transaction_seconds,
        a.query,
-       l.pid IS NOT NULL AS changes_catalog
+       l.pid IS NOT NULL AS changes_catalog,
+       a.backend_start AS connected
 FROM pg_catalog.pg_stat_activity a
 LEFT JOIN pg_catalog.pg_roles r ON r.oid = a.usesysid
 LEFT JOIN (SELECT DISTINCT pid

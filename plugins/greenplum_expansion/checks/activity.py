@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from greenplum_expansion.checks.catalogue import check
@@ -46,6 +47,7 @@ class Session:
     :param state: "active", "idle", "idle in transaction"…
     :param words: the first words of what it runs or ran last; values in it may be secrets
     :param changes_catalog: its transaction holds the lock for which gpexpand would wait
+    :param connected: since when it is there; with its process that is one session and no other
     """
 
     pid: int
@@ -58,6 +60,7 @@ class Session:
     words: str
     is_superuser: bool = False
     changes_catalog: bool = False
+    connected: datetime | None = None
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> Session:
@@ -73,6 +76,7 @@ class Session:
             words=first_words(str(row["query"] or "")),
             is_superuser=bool(row["is_superuser"]),
             changes_catalog=bool(row["changes_catalog"]),
+            connected=row["connected"],
         )
 
     @property
