@@ -41,7 +41,7 @@ class Expansion:
 @pytest.fixture(scope="module")
 def expansion(cluster: RealCluster, airflow: AirflowApi) -> Iterator[Expansion]:
     """Trigger, look at what is asked, trigger once more, approve, follow to the end."""
-    request = {"greenplum_conn_id": CONNECTION_ID, "new_hosts": cluster.new_hosts}
+    request = {"greenplum_conn_id": CONNECTION_ID, "new_hosts": cluster.new_hosts, **cluster.wishes}
     hosts_before, before = cluster.primaries(), cluster.snapshot()
     with ended_with_test(Run.trigger(airflow, EXPAND, request, A_DAY)) as run:
         question = run.wait_for_question()
