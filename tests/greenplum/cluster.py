@@ -15,7 +15,7 @@ NEEDED = {
 }
 
 OPTIONAL = "GREENPLUM_TEST_REQUEST"
-"""Further fields of the request as JSON, such as ``{"preparation_parts": []}`` where the hosts must stay as they are."""
+"""Further fields of the request as JSON: ``{"preparation_parts": []}`` where the hosts must stay as they are."""
 
 # What would show that anything was expanded, moved, rewritten or left: one row a fact, in a stable order.
 _CATALOG = (
