@@ -21,6 +21,7 @@ from greenplum_expansion.checks.cluster import (
 )
 from greenplum_expansion.checks.databases import check_closed_databases, check_database
 from greenplum_expansion.checks.finding import Finding, errors
+from greenplum_expansion.checks.gpexpand import check_gpexpand_options
 from greenplum_expansion.checks.gpstate import check_gpstate
 from greenplum_expansion.checks.network import check_hosts_seen
 from greenplum_expansion.checks.settings import check_heap_checksums, check_settings
@@ -36,7 +37,12 @@ from greenplum_expansion.hooks.cluster_facts import (
     read_utilities,
 )
 from greenplum_expansion.hooks.disks import read_disks
-from greenplum_expansion.hooks.facts import read_expansion_state, read_probed_topology, read_topology
+from greenplum_expansion.hooks.facts import (
+    read_expansion_state,
+    read_gpexpand_options,
+    read_probed_topology,
+    read_topology,
+)
 from greenplum_expansion.operators.checks.base import CheckOperator, DependentCheckOperator
 from greenplum_expansion.operators.placing import request_hosts, wished_mirroring, wishes
 from greenplum_expansion.operators.run import (
@@ -61,7 +67,10 @@ class CheckConnectionOperator(CheckOperator):
         return not errors(map(Finding.from_dict, found or []))
 
     def find(self, run: ExpansionRun) -> tuple[list[Finding], Any]:
-        return check_server(read_server(run.hook)), None
+        findings = check_server(read_server(run.hook))
+        if not errors(findings):
+            findings += check_gpexpand_options(read_gpexpand_options(run.hook))
+        return findings, None
 
     def plan_begun(self, run: ExpansionRun) -> Plan | None:
         """Looked at in any case: nothing of it is changed by the expansion."""
