@@ -11,7 +11,9 @@ import re
 import shlex
 from dataclasses import dataclass
 
+from sandbox import layout
 from sandbox.datacenter import control, lifecycle, query
+from sandbox.datacenter.condition import BARE_MARK
 from sandbox.datacenter.errors import SandboxError
 from sandbox.datacenter.power import DOWN_MARK, FULL_MARK
 from sandbox.datacenter.state import State, write_atomically
@@ -19,7 +21,9 @@ from sandbox.datacenter.state import State, write_atomically
 # Stages of gpexpand's status file, in order (recordings/30_gpexpand_i_plain.txt).
 GPEXPAND_STAGES = (
     *("EXPANSION_PREPARE_STARTED", "BUILD_SEGMENT_TEMPLATE_STARTED", "BUILD_SEGMENT_TEMPLATE_DONE"),
-    *("BUILD_SEGMENTS_STARTED", "BUILD_SEGMENTS_DONE", "UPDATE_CATALOG_STARTED", "UPDATE_CATALOG_DONE"),
+    *("BUILD_SEGMENTS_STARTED", "BUILD_SEGMENTS_DONE", "UPDATE_CATALOG_STARTED"),
+    # No line of the file: the catalog is committed, its line not yet written (the real one has a fault point there).
+    *("UPDATE_CATALOG_COMMITTED", "UPDATE_CATALOG_DONE"),
     *("SETUP_EXPANSION_SCHEMA_STARTED", "SETUP_EXPANSION_SCHEMA_DONE", "PREPARE_EXPANSION_SCHEMA_STARTED"),
     *("PREPARE_EXPANSION_SCHEMA_DONE", "EXPANSION_PREPARE_DONE"),
 )
@@ -45,6 +49,12 @@ KINDS = (
         "gpexpand.<STAGE> [fail|hang|kill]: gpexpand does so when it reaches that stage of its status file",
     ),
     Kind(re.compile("gprecoverseg"), re.compile("|".join(_WAYS_TO_FAIL)), "fail", "gprecoverseg [fail|hang|kill]"),
+    Kind(
+        re.compile("pg_dump"),
+        re.compile("|".join(_WAYS_TO_FAIL)),
+        "fail",
+        "pg_dump [fail|hang|kill]: when half of the tables are written",
+    ),
     Kind(
         re.compile(r"table\.[^./\0]+\.[^./\0]+\.[^/\0]+"),
         re.compile(r"[^\0]+"),
@@ -109,10 +119,31 @@ def clear(state: State, name: str | None) -> list[str]:
             continue  # the next `up` looks at the files
         if family == "disk-full":
             control.ask(state, "empty-disk", host)
+        elif family == "bare-host":
+            _start_anew(state, host)
         elif family == "host-down":
             control.ask(state, "switch-on", host)
             lifecycle.wait_for_ssh(state, host)
     return cleared
+
+
+def bare_host(state: State, host: str) -> None:
+    """Make of a new host one that nobody has prepared at all: what was on its disks is gone.
+
+    :raises SandboxError: it belongs to the cluster
+    """
+    if layout.host(host).member:
+        new = ", ".join(h.name for h in layout.HOSTS if not h.member)
+        raise SandboxError(f"{host} cannot be bare", "it belongs to the cluster", f"name one of {new}")
+    write_atomically(state.faults / BARE_MARK.format(host), "bare", 0o644)
+    _start_anew(state, host)
+
+
+def _start_anew(state: State, host: str) -> None:
+    """Pull the plug and switch on: the disks are furnished anew if the condition has changed."""
+    control.ask(state, "pull-plug", host)
+    control.ask(state, "switch-on", host)
+    lifecycle.wait_for_ssh(state, host)
 
 
 def host_down(state: State, host: str) -> None:

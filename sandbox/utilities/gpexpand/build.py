@@ -18,6 +18,7 @@ from ..errors import ExpansionError
 from ..remote import ExecutionError, RemoteCommand, Result, copy_from, copy_to, in_parallel, run
 from ..segments import Array, Segment
 from .options import Options
+from .tablespaces import Tablespace, pack
 
 TAR = "gpexpand_schema.tar"
 TEMPLATE_DBID = 63271
@@ -28,14 +29,16 @@ TEMPLATE_DBID = 63271
 class SegmentBuilder:
     """Builds the primaries among ``new``; mirrors follow at the end of the preparation.
 
-    :param locations: directories of user tablespaces per dbid
+    :param tablespaces: of users
+    :param locations: their directories per dbid, as the file beside the input file says
     """
 
     environment: Environment
     options: Options
     array: Array
     new: list[Segment]
-    locations: dict[int, list[str]]
+    tablespaces: list[Tablespace]
+    locations: dict[str, list[str]]
     console: Console
     workers: int = field(init=False)
     template: Path = field(init=False)
@@ -78,6 +81,8 @@ class SegmentBuilder:
             "python", "create-primary", "--datadir", str(self.template), "--port", str(first.port), "--content", "0",
             "--dbid", str(TEMPLATE_DBID),
         )  # fmt: skip
+        if self.tablespaces:
+            pack(self.template, self.tablespaces, self.locations, TEMPLATE_DBID)
         for name in ("postgresql.conf", "pg_hba.conf"):
             self.console.info(f"Copying {name} from existing segment into template")
             result = copy_from(first.hostname, f"{first.datadir}/{name}", str(self.template))
@@ -136,9 +141,8 @@ class SegmentBuilder:
         )
 
     def _describe(self, segment: Segment) -> str:
-        """A segment as gpconfigurenewsegment wants it; the last fields are tablespaces."""
-        places = ":".join(self.locations.get(segment.dbid, []))
-        return f"{segment.datadir}:{segment.port}:true:false:{segment.dbid}:{segment.content}::-1:{places}"
+        """A segment as gpconfigurenewsegment wants it."""
+        return f"{segment.datadir}:{segment.port}:true:false:{segment.dbid}:{segment.content}::-1:"
 
     def _allow_access(self, segment: Segment) -> None:
         mirror = next((s for s in self.new if s.content == segment.content and s.role == "m"), None)

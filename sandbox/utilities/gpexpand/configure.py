@@ -18,23 +18,23 @@ from pathlib import Path
 from ..console import Console
 from ..environment import GPHOME
 from ..remote import ExecutionError, Result
+from .tablespaces import unpack
 
 
 @dataclass(frozen=True)
 class NewSegment:
-    """One segment of ``-c``: ``datadir:port:true:false:dbid:content::-1:tablespace directories``."""
+    """One segment of ``-c``: ``datadir:port:true:false:dbid:content::-1:``."""
 
     datadir: Path
     port: int
     dbid: int
     content: int
-    tablespaces: tuple[Path, ...] = ()
 
     @classmethod
     def parse(cls, text: str) -> NewSegment:
         """From the command line."""
-        datadir, port, _primary, _reused, dbid, content, _, _, *places = text.split(":")
-        return cls(Path(datadir), int(port), int(dbid), int(content), tuple(Path(p) for p in places if p))
+        datadir, port, _primary, _reused, dbid, content, *_ = text.split(":")
+        return cls(Path(datadir), int(port), int(dbid), int(content))
 
 
 def configure(segment: NewSegment, tar: str, command: str, console: Console) -> None:
@@ -47,15 +47,12 @@ def configure(segment: NewSegment, tar: str, command: str, console: Console) -> 
         return ExecutionError("Error Executing Command: ", command, Result(1, "", text))
 
     console.info("Validate data directories for new segment")
-    for directory in (segment.datadir, *(p / str(segment.dbid) for p in segment.tablespaces)):
-        if directory.is_dir() and any(directory.iterdir()):
-            raise failed(f"Segment directory '{directory}' exists but is not empty!")
+    if segment.datadir.is_dir() and any(segment.datadir.iterdir()):
+        raise failed(f"Segment directory '{segment.datadir}' exists but is not empty!")
     console.info("Create or update data directories for new segment")
     try:
         segment.datadir.mkdir(mode=0o700, parents=True, exist_ok=True)
         segment.datadir.chmod(0o700)
-        for place in segment.tablespaces:
-            (place / str(segment.dbid)).mkdir(mode=0o700, parents=True)
     except OSError as problem:
         raise failed(f"[Errno {problem.errno}] {problem.strerror}: '{problem.filename}'") from None
     console.info("extract tar file to new segment")
@@ -67,6 +64,12 @@ def configure(segment: NewSegment, tar: str, command: str, console: Console) -> 
         console.error(str(result))
         inner = ExecutionError(f"non-zero rc: {done.returncode}", extract, result)
         raise failed(str(inner))
+    try:
+        unpack(segment.datadir, segment.dbid)
+    except OSError as problem:
+        raise failed(f"[Errno {problem.errno}] {problem.strerror}: '{problem.filename}'") from None
+    except KeyError as problem:
+        raise failed(str(problem)) from None
     console.info(f"Updating {segment.datadir}/postgresql.conf")
     _set_identity(segment)
 

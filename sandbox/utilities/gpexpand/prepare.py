@@ -66,14 +66,18 @@ class Preparation:
     def reach(self, stage: str, value: object = None) -> None:
         """Note a stage, then let a fault strike that was set for it (``sandbox fault set gpexpand.<stage>``)."""
         self.status.write(stage, value)
-        wanted = fault(f"gpexpand.{stage}")
+        self.strike(stage)
+
+    def strike(self, moment: str) -> None:
+        """Let the fault strike that was set for a stage, or for the moment the real one has a fault point at, too."""
+        wanted = fault(f"gpexpand.{moment}")
         if wanted == "fail":
-            raise ExpansionError(f"Fault Injection gpexpand.{stage}")
+            raise ExpansionError(f"Fault Injection gpexpand.{moment}")
         if wanted == "kill":
             os.kill(os.getpid(), signal.SIGKILL)
         while wanted == "hang":
             time.sleep(0.2)
-            wanted = fault(f"gpexpand.{stage}")
+            wanted = fault(f"gpexpand.{moment}")
 
     def _lock_catalog(self) -> None:
         """Waits without limit for transactions that changed a catalog; the lock ends with this connection."""
@@ -94,8 +98,9 @@ class Preparation:
 
     def _build(self, path: str, new: list[Segment]) -> None:
         with session(self.environment, schema.DATABASE) as connection:
-            locations = read_locations(path, user_tablespaces(connection))
-        builder = SegmentBuilder(self.environment, self.options, self.array, new, locations, self.console)
+            tablespaces = user_tablespaces(connection)
+        locations = read_locations(path, tablespaces)
+        builder = SegmentBuilder(self.environment, self.options, self.array, new, tablespaces, locations, self.console)
         builder.check_hosts()
         self.reach("BUILD_SEGMENT_TEMPLATE_STARTED", builder.template)
         builder.build_template()
@@ -103,15 +108,16 @@ class Preparation:
         self.reach("BUILD_SEGMENTS_STARTED", builder.remote_tar)
         builder.distribute()
         builder.configure()
-        self.reach("BUILD_SEGMENTS_DONE", builder.workers)
+        self.reach("BUILD_SEGMENTS_DONE", len(new))
         self.console.info("Cleaning up temporary template files")
         builder.remove_template()
         self.console.info("Cleaning up databases in new segments.")
         builder.start_and_ask()
 
     def _update_catalog(self, new: list[Segment]) -> None:
-        self.reach("UPDATE_CATALOG_STARTED", self.status.backup)
+        # The copy first: a rollback from this stage refuses without it.
         self.status.backup.write_text("".join(f"{s}\n" for s in self.array.segments), encoding="utf-8")
+        self.reach("UPDATE_CATALOG_STARTED", self.status.backup)
         self.status.copy_to_standby(self.status.backup)
         with session(self.environment, schema.DATABASE, utility=True) as connection:
             connection.autocommit = False
@@ -135,6 +141,7 @@ class Preparation:
             connection.autocommit = True
             execute(connection, "CHECKPOINT")
         execute(self._catalog_lock, "SELECT gp_expand_bump_version()")
+        self.strike("UPDATE_CATALOG_COMMITTED")
         self.reach(POINT_OF_NO_RETURN)
 
     def _finish(self) -> None:

@@ -1,19 +1,22 @@
 """``gpexpand -r``: undo a preparation that did not come past the change of the catalog.
 
-Two traps of the real one are kept: directories named in the input file are deleted whatever they hold and whoever made
-them, and servers already started on new hosts are not stopped, they end by themselves after a minute or so. Relative
-paths (the template's tar file) are looked for in the working directory of the rollback, not of the preparation.
+Three traps of the real one are kept: directories named in the input file are deleted whatever they hold and whoever
+made them; a host that does not answer ends it half done; and servers already started on new hosts are not stopped, they
+end by themselves after a minute or so. Relative paths (the template's tar file) are looked for in the working directory
+of the rollback, not of the preparation.
 """
 
 from __future__ import annotations
 
+import uuid
 from pathlib import Path
 from typing import Any
 
 from ..console import Console
 from ..database import execute, read_array, session
 from ..environment import Environment
-from ..remote import RemoteCommand, in_parallel, run
+from ..errors import UtilityError
+from ..remote import ExecutionError, RemoteCommand, in_parallel, run
 from ..segments import Segment
 from . import inputfile, schema
 from .statusfile import StatusFile, position
@@ -44,12 +47,23 @@ def _new_segments(status: StatusFile) -> list[Segment]:
 def _remove_new_directories(status: StatusFile) -> None:
     segments = _new_segments(status)
 
-    def remove(segment: Segment) -> None:
-        RemoteCommand(segment.hostname, f"/bin/rm -rf '{segment.datadir}'").run()
-
-    in_parallel(remove, segments)
     tar = status.value("BUILD_SEGMENTS_STARTED")
-    in_parallel(lambda host: RemoteCommand(host, f"/bin/rm -f {tar}").run(), sorted({s.hostname for s in segments}))
+    commands = [(s.hostname, f"/bin/rm -f {tar}") for s in segments]
+    commands += [(s.hostname, _empty_and_remove(s.datadir)) for s in segments]
+    results = in_parallel(lambda command: RemoteCommand(*command).run(), commands)
+    # All are tried; then the first that failed ends the rollback, with the status file in place.
+    for (_, command), result in zip(commands, results, strict=True):
+        if result.code != 0:
+            raise ExecutionError("Error Executing Command: ", command, result)
+
+
+def _empty_and_remove(directory: str) -> str:
+    """By rsync from an empty directory, as the real one: a link is followed, a mount point emptied."""
+    empty = f"/tmp/emptyForRemove{uuid.uuid4()}"
+    return (
+        f"if [ -d {directory} ]; then mkdir -p {empty}  &&  /usr/bin/rsync -a --delete {empty}/ {directory}/  &&  "
+        f"rmdir {directory} {empty} ; fi"
+    )
 
 
 def _remove_template(status: StatusFile) -> None:
@@ -62,10 +76,10 @@ def _remove_template(status: StatusFile) -> None:
 def _restore_catalog(environment: Environment, status: StatusFile) -> None:
     """Take segments out of the catalog that the backup of gp_segment_configuration does not name.
 
-    The backup is written right after the stage is noted; without it nothing was changed yet.
+    :raises UtilityError: there is no backup
     """
     if not status.backup.exists():
-        return
+        raise UtilityError(f"gp_segment_configuration backup file {status.backup} does not exist")
     before = {Segment.parse(line).dbid for line in status.backup.read_text(encoding="utf-8").splitlines() if line}
     with session(environment, schema.DATABASE, utility=True) as connection:
         added = [s for s in read_array(connection).segments if s.dbid not in before]

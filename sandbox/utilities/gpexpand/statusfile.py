@@ -99,11 +99,8 @@ class StatusFile:
         self.copy_to_standby(self.path)
 
     def rewind(self, stage: str) -> None:
-        """Keep the lines up to and including a stage: what a retry after the point of no return does."""
-        keep = [name for name, _ in self.entries].index(stage) + 1
-        self.entries = self.entries[:keep]
-        self.path.write_text("".join(f"{name}:{value}\n" for name, value in self.entries), encoding="utf-8")
-        self.copy_to_standby(self.path)
+        """Go back to a stage by appending its line once more: what a retry after the point of no return does."""
+        self.write(stage, "Reset status forcedly to retry the following work")
 
     def remove(self) -> None:
         """Delete file and configuration backup, here and on the standby."""

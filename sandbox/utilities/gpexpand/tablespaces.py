@@ -1,4 +1,4 @@
-"""User tablespaces: the ``.ts`` file beside the input file.
+"""User tablespaces: the ``.ts`` file beside the input file, and their files on their way to the new segments.
 
 Two header lines, then one row for each new primary with its directories in the order of the header::
 
@@ -9,6 +9,8 @@ Two header lines, then one row for each new primary with its directories in the 
 
 from __future__ import annotations
 
+import json
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,7 +53,7 @@ def write_template(input_file: Path, tablespaces: Sequence[Tablespace], segments
     return path
 
 
-def read_locations(input_file: str, tablespaces: Sequence[Tablespace]) -> dict[int, list[str]]:
+def read_locations(input_file: str, tablespaces: Sequence[Tablespace]) -> dict[str, list[str]]:
     """Directories per dbid. gpexpand reads this after the catalog is locked, so a missing file needs a rollback.
 
     :raises ExpansionError: the file is missing or malformed
@@ -61,7 +63,54 @@ def read_locations(input_file: str, tablespaces: Sequence[Tablespace]) -> dict[i
     path = Path(f"{input_file}.ts")
     if not path.exists():
         raise ExpansionError(f"[Errno 2] No such file or directory: '{path}'")
-    lines = path.read_text(encoding="utf-8").split()
-    if len(lines) < 3 or not lines[0].startswith("tableSpaceNameOrders="):
-        raise ExpansionError(f"Invalid tablespace input file {path}")
-    return {int(line.split("|")[0]): line.split("|")[1:] for line in lines[2:]}
+    lines = path.read_text(encoding="utf-8").splitlines()
+    if len(lines) < 2 or not all("=" in line for line in lines[:2]):
+        raise ExpansionError("list index out of range")
+    # Neither blank lines nor comments are left out, and names are not compared with the catalog.
+    return {line.strip().split("|")[0]: line.strip().split("|")[1:] for line in lines[2:]}
+
+
+_INFO = Path("pg_tblspc") / "newTableSpaceInfo.json"
+_DUMPS = Path("pg_tblspc") / "dumps"
+
+
+def pack(template: Path, tablespaces: Sequence[Tablespace], locations: dict[str, list[str]], dummy_dbid: int) -> None:
+    """Put the coordinator's files of each tablespace into the template, and where they go beside them.
+
+    pg_basebackup writes them to ``<location>/<dummy dbid>`` on the coordinator first; whoever dies between that and the
+    end of this leaves them there.
+    """
+    (template / _DUMPS).mkdir(parents=True)
+    for tablespace in tablespaces:
+        original = Path(tablespace.location) / "1"
+        written = Path(tablespace.location) / str(dummy_dbid)
+        shutil.copytree(original, written)
+        (template / "pg_tblspc" / str(tablespace.oid)).symlink_to(written)
+        dumps = template / _DUMPS / str(tablespace.oid)
+        dumps.mkdir()
+        shutil.copytree(original, dumps / str(dummy_dbid))
+        shutil.rmtree(written)
+    oids = [str(tablespace.oid) for tablespace in tablespaces]
+    info = {"names": [tablespace.name for tablespace in tablespaces], "oids": oids, "details": locations}
+    (template / _INFO).write_text(json.dumps(info), encoding="utf-8")
+
+
+def unpack(datadir: Path, dbid: int) -> None:
+    """Move the files to their places on this host, and link them.
+
+    As in the real one, a directory that is there already is not replaced: the files get into it, one level too deep.
+
+    :raises KeyError: the file has no line for this dbid
+    """
+    if not (datadir / _INFO).exists():
+        return
+    info = json.loads((datadir / _INFO).read_text(encoding="utf-8"))
+    for oid, location in zip(info["oids"], info["details"][str(dbid)], strict=False):
+        (dumped,) = (datadir / _DUMPS / oid).iterdir()
+        place = Path(location) / str(dbid)
+        shutil.move(dumped, place)
+        link = datadir / "pg_tblspc" / oid
+        link.unlink()
+        link.symlink_to(place)
+    shutil.rmtree(datadir / _DUMPS)
+    (datadir / _INFO).unlink()
