@@ -15,6 +15,6 @@ def main(arguments: list[str] | None = None) -> int:
     tool = Path(sys.argv[0]).name
     sys.stderr.write(
         f"{tool} is not part of the sandbox. Cause: its tables lie on imitated segments, a backup of which no Greenplum"
-        " could read. Next: use pg_dump for the rows, or a real Greenplum to try backups.\n"
+        " could read. Next: use pg_dump, or a real Greenplum to try gpbackup.\n"
     )
     return 2
