@@ -77,7 +77,11 @@ def _add_faults(parser: argparse.ArgumentParser) -> None:
     setting.add_argument("name")
     setting.add_argument("value", nargs="?")
     actions.add_parser("clear", help="take one fault back, or all").add_argument("name", nargs="?")
-    for action, text in (("host-down", "pull a host's plug"), ("host-up", "switch a host on")):
+    for action, text in (
+        ("host-down", "pull a host's plug"),
+        ("host-up", "switch a host on"),
+        ("bare-host", "a new host that nobody has prepared: no user, no software, nobody's names"),
+    ):
         actions.add_parser(action, help=text).add_argument("host", choices=_HOSTS, metavar="HOST")
     segment = actions.add_parser("segment-down", help="kill -9 the acting primary of a content")
     segment.add_argument("content", type=int)
@@ -186,6 +190,9 @@ def _fault(state: State, options: argparse.Namespace) -> int:
         case "host-up":
             faults.host_up(state, options.host)
             print(f"{options.host} is on")
+        case "bare-host":
+            faults.bare_host(state, options.host)
+            print(f"{options.host} is bare; `fault clear bare-host.{options.host}` makes it as new again")
         case "segment-down":
             instance = faults.segment_down(state, options.content)
             print(f"killed {instance.host}:{instance.datadir} (port {instance.port})")

@@ -19,7 +19,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from sandbox.datacenter import kernel, linux
+from sandbox.datacenter import condition, kernel, linux
 
 SSHD = ("/usr/sbin/sshd", "-D", "-e", "-f", "/etc/ssh/sshd_config")
 _POSTGRES_PATIENCE = 20.0  # seconds for servers to shut down
@@ -45,7 +45,7 @@ class FirstProcess:
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.signal(signal.SIGINT, lambda *_: self._ask(linux.RB_AUTOBOOT))
         signal.signal(signal.SIGTERM, lambda *_: self._ask(linux.RB_POWER_OFF))
-        hugepages = _watch_hugepages()
+        choices = _watch_choices()
         while self._wanted is None:
             if self._sshd is None and time.monotonic() >= self._sshd_due:
                 self._sshd = subprocess.Popen(SSHD, stdin=subprocess.DEVNULL)
@@ -53,7 +53,7 @@ class FirstProcess:
             with contextlib.suppress(BlockingIOError):
                 os.read(self._wake_read, 4096)
             self._bury()
-            hugepages.answer()
+            choices.answer()
         shut_down(self._bury)
         linux.reboot(self._wanted)
 
@@ -73,12 +73,12 @@ class FirstProcess:
                 self._sshd, self._sshd_due = None, time.monotonic() + _RESTART_DELAY
 
 
-def _watch_hugepages() -> kernel.Hugepages:
+def _watch_choices() -> kernel.Choices:
     """Have SIGIO wake the loop when somebody writes there."""
     signal.signal(signal.SIGIO, lambda *_: None)
-    directory = os.open(kernel.SETTINGS / "hugepages", os.O_RDONLY)
+    directory = os.open(kernel.Choices.DIRECTORY, os.O_RDONLY)
     fcntl.fcntl(directory, fcntl.F_NOTIFY, fcntl.DN_MODIFY | fcntl.DN_MULTISHOT)
-    return kernel.Hugepages()
+    return kernel.Choices()
 
 
 def shut_down(bury: Callable[[], None]) -> None:
@@ -141,6 +141,27 @@ def prepare() -> None:
         with contextlib.suppress(OSError):
             Path(setting).write_text(f"{text}\n")
     subprocess.run(["sysctl", "--system", "-q"], stdin=subprocess.DEVNULL, capture_output=True, check=False)
+    _apply_tmpfiles()
+    _start_units()
+
+
+def _apply_tmpfiles() -> None:
+    """Lines ``w /sys/… - - - - word`` of /etc/tmpfiles.d, as systemd-tmpfiles does; its other kinds are not known."""
+    for conf in sorted(Path("/etc/tmpfiles.d").glob("*.conf")):
+        for line in conf.read_text().splitlines():
+            words = line.split()
+            if len(words) == 7 and words[0] == "w" and words[1].startswith("/sys/") and Path(words[1]).exists():
+                kernel.choose_at_boot(Path(words[1]), words[6])
+
+
+def _start_units() -> None:
+    """Services that are known by their state only: active from boot on, if they are enabled."""
+    running = Path("/run", condition.UNITS)
+    running.mkdir(parents=True, exist_ok=True)
+    units = Path("/etc", condition.UNITS)
+    for unit in units.iterdir() if units.is_dir() else ():
+        if unit.read_text().strip() in ("enabled", "static"):
+            (running / unit.name).touch()
 
 
 if __name__ == "__main__":

@@ -19,6 +19,8 @@ from sandbox.datacenter import linux
 # Directory inside a host that holds the files laid over the kernel's.
 SETTINGS = Path("/run/kernel")
 _HUGEPAGES = "sys/kernel/mm/transparent_hugepage"
+_CHOICES = "choices"  # files of which one word is chosen, in brackets
+_LOOP = 7  # major number of loop devices
 _SHARED = [
     "vm/overcommit_memory",
     "vm/overcommit_ratio",
@@ -81,11 +83,27 @@ def lay_settings(root: Path) -> None:
         if target.exists() and not os.access(target, os.W_OK):
             _cover(root, target, name, target.read_text())
     _cover(root, root / "proc/sys/kernel/random/boot_id", "boot_id", f"{uuid.uuid4()}\n")
-    (_inside(root) / "hugepages").mkdir()
+    (_inside(root) / _CHOICES).mkdir()
     for name in ("enabled", "defrag"):
         target = root / _HUGEPAGES / name
         if target.exists():
-            _cover(root, target, f"hugepages/{name}", target.read_text())
+            _cover(root, target, f"{_CHOICES}/{name}", target.read_text())
+    _lay_disk_settings(root)
+
+
+def _lay_disk_settings(root: Path) -> None:
+    """Read-ahead and scheduler of the loop device under /data, if it has one: the host's own, too."""
+    device = (root / "data").stat().st_dev
+    queue = Path(os.path.realpath(root / f"sys/dev/block/{os.major(device)}:{os.minor(device)}")) / "queue"
+    if os.major(device) != _LOOP or not queue.is_dir():
+        return
+    _cover(root, queue / "read_ahead_kb", "read_ahead_kb", (queue / "read_ahead_kb").read_text())
+    _cover(root, queue / "scheduler", f"{_CHOICES}/scheduler", (queue / "scheduler").read_text())
+
+
+def choose_at_boot(path: Path, word: str) -> None:
+    """Set one of the files with a choice before `Choices` looks at them."""
+    path.write_text(chosen(path.read_text(), word))
 
 
 def _cover(root: Path, target: Path, name: str, text: str) -> None:
@@ -99,11 +117,14 @@ def _inside(root: Path) -> Path:
     return root / SETTINGS.relative_to("/")
 
 
-class Hugepages:
-    """Answers a write to ``transparent_hugepage/*`` as the kernel does: chosen word in brackets, wrong ones ignored."""
+class Choices:
+    """Answers a write to ``transparent_hugepage/*`` and to a disk's scheduler as the kernel does: chosen word in
+    brackets, wrong ones ignored."""
+
+    DIRECTORY = SETTINGS / _CHOICES
 
     def __init__(self) -> None:
-        self._texts = {path: path.read_text() for path in (SETTINGS / "hugepages").iterdir()}
+        self._texts = {path: path.read_text() for path in self.DIRECTORY.iterdir()}
 
     def answer(self) -> None:
         """Look at the files; called when one of them was written."""

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from sandbox import layout
 from sandbox.datacenter import disks, kernel, linux
+from sandbox.datacenter.condition import Condition, condition
 from sandbox.datacenter.furnish import OWN, furnish
 
 BRIDGE = "dc0"
@@ -35,7 +36,8 @@ def main(name: str, boot: str, interpreter_json: str) -> int:
     linux.die_with_parent(signal.SIGKILL)
     host = layout.host(name)
     interpreter = json.loads(interpreter_json)
-    if furnish(host, disks.system_disk(name), disks.data_disk(name), Path("/template")):
+    kind = condition(host, Path("/state/faults"))
+    if furnish(host, disks.system_disk(name), disks.data_disk(name), Path("/template"), kind):
         print(f"{name}: disk made", flush=True)
     datacenter = os.open("/proc/self/ns/net", os.O_RDONLY)
     linux.unshare(linux.CLONE_NEWNET | linux.CLONE_NEWNS | linux.CLONE_NEWUTS)
@@ -46,7 +48,7 @@ def main(name: str, boot: str, interpreter_json: str) -> int:
     linux.unshare(linux.CLONE_NEWPID)  # last: the next child is the host's process 1
     pid = os.fork()
     if pid == 0:
-        _become_first_process(host, interpreter)
+        _become_first_process(host, interpreter, kind)
     signal.signal(signal.SIGTERM, lambda *_: os.kill(pid, signal.SIGKILL))  # the plug
     signal.signal(signal.SIGUSR1, lambda *_: os.kill(pid, signal.SIGTERM))  # orderly power off
     _, status = os.waitpid(pid, 0)  # returns when nothing of the host is left: the kernel sees to it
@@ -86,16 +88,16 @@ def _ip(*commands: str) -> None:
     subprocess.run(["ip", "-batch", "-"], input="\n".join(commands), text=True, check=True)
 
 
-def _become_first_process(host: layout.Host, interpreter: dict[str, str | None]) -> None:
+def _become_first_process(host: layout.Host, interpreter: dict[str, str | None], kind: Condition) -> None:
     os.setsid()
     linux.die_with_parent(signal.SIGKILL)
-    _mount_root(disks.system_disk(host.name), disks.data_disk(host.name), interpreter)
+    _mount_root(disks.system_disk(host.name), disks.data_disk(host.name), interpreter, kind)
     linux.pivot_into(_NEW_ROOT)
     command = [layout.INTERPRETER, "-I", "-m", "sandbox.datacenter.firstprocess"]
     os.execve(command[0], command, {"PATH": _PATH, "LANG": "C.UTF-8", "HOME": "/"})
 
 
-def _mount_root(disk: Path, data: Path, interpreter: dict[str, str | None]) -> None:
+def _mount_root(disk: Path, data: Path, interpreter: dict[str, str | None], kind: Condition) -> None:
     root = _NEW_ROOT
     linux.mount("none", "/", flags=linux.MS_REC | linux.MS_PRIVATE)
     linux.mount("root", root, "tmpfs", linux.MS_NOSUID | linux.MS_NODEV, "mode=755,size=64m")
@@ -114,7 +116,7 @@ def _mount_root(disk: Path, data: Path, interpreter: dict[str, str | None]) -> N
         target = root / ("usr/local" if name == "usr-local" else name)
         target.mkdir(exist_ok=True)
         linux.bind(data if name == "data" else disk / name, target, recursive=False)
-    _mount_software(root, interpreter)
+    _mount_software(root, interpreter, kind)
     linux.mount("proc", root / "proc", "proc", _PRIVATE_MOUNT)
     linux.mount("sysfs", root / "sys", "sysfs", _PRIVATE_MOUNT | linux.MS_RDONLY)
     _mount_dev(root / "dev")
@@ -124,11 +126,12 @@ def _mount_root(disk: Path, data: Path, interpreter: dict[str, str | None]) -> N
     kernel.lay_settings(root)
 
 
-def _mount_software(root: Path, interpreter: dict[str, str | None]) -> None:
+def _mount_software(root: Path, interpreter: dict[str, str | None], kind: Condition) -> None:
     """The sandbox's own code, the stand-ins for Greenplum, and an interpreter that does not lie in /usr."""
     (root / "opt/sandbox").mkdir(exist_ok=True)
     linux.bind("/opt/sandbox", root / "opt/sandbox")
-    linux.bind("/opt/sandbox/sandbox/gphome", root / layout.GPHOME.lstrip("/"))
+    if kind is not Condition.BARE:
+        linux.bind("/opt/sandbox/sandbox/gphome", root / layout.GPHOME.lstrip("/"))
     prefix = interpreter["prefix"]
     if prefix == "/usr/local":  # shares its directory with what is the host's own
         for path in Path("/usr/local").iterdir():
