@@ -15,6 +15,7 @@ from datetime import timedelta
 from airflow.sdk import DAG, TaskGroup, TriggerRule, chain, task_group
 
 from greenplum_expansion.operators import finish, plan, prove, segments, tables
+from greenplum_expansion.operators.backup import BackUpOperator
 from greenplum_expansion.operators.checks.catalog import CheckCatalogOperator
 from greenplum_expansion.operators.checks.cluster import (
     CheckActivityOperator,
@@ -44,6 +45,7 @@ from greenplum_expansion.preparation.parts import ACCOUNT, OPERATING_SYSTEM
 from greenplum_expansion.request import ExpansionRequest
 from greenplum_expansion.sensors.mirrors import MirrorsInSyncSensor
 from greenplum_expansion.sensors.redistribution import RedistributionSensor
+from greenplum_expansion.sensors.sessions import DrainSessionsSensor
 
 with DAG(
     "greenplum_expand",
@@ -105,9 +107,11 @@ with DAG(
     measure_hardware = MeasureHardwareOperator(
         task_id="measure_hardware", places_task="check_new_hosts.places", trigger_rule=TriggerRule.NONE_FAILED
     )
+    back_up = BackUpOperator(task_id="back_up")
     make_plan = plan.MakePlanOperator(task_id="make_plan")
     approve_plan = plan.ApprovePlanOperator(task_id="approve_plan", plan_task="make_plan")
     fingerprint_tables = prove.FingerprintTablesOperator(task_id="fingerprint_tables")
+    drain_sessions = DrainSessionsSensor(task_id="drain_sessions")
     add_segments = segments.AddSegmentsOperator(task_id="add_segments", approval_task="approve_plan")
     wait_for_mirrors = MirrorsInSyncSensor(task_id="wait_for_mirrors")
     rank_tables = tables.RankTablesOperator(task_id="rank_tables")
@@ -143,9 +147,11 @@ with DAG(
         exchange_keys,
         check_prepared_hosts,
         measure_hardware,
+        back_up,
         make_plan,
         approve_plan,
         fingerprint_tables,
+        drain_sessions,
         add_segments,
         wait_for_mirrors,
         rank_tables,

@@ -78,11 +78,12 @@ class BackupJob:
     :param user: who logs in to them
     :param rows: False: schema and roles only
     :param jobs: connections of gpbackup; `dump_jobs` those of pg_dump
-    :param choice, release, segments, coordinator: of the request and the cluster, for the manifest
+    :param choice, selected, release, segments, coordinator: of the request and the cluster, for the manifest
     """
 
     expansion_id: str
     choice: str
+    selected: tuple[str, ...]
     release: str
     segments: int
     coordinator: str
@@ -114,7 +115,15 @@ class BackupJob:
             for row in data["archives"]
         ]
         hosts = tuple((name, address) for name, address in data["hosts"])
-        return cls(**{**data, "archives": tuple(made), "hosts": hosts, "tools": BackupTools(**data["tools"])})
+        return cls(
+            **{
+                **data,
+                "archives": tuple(made),
+                "hosts": hosts,
+                "selected": tuple(data["selected"]),
+                "tools": BackupTools(**data["tools"]),
+            }
+        )
 
     @property
     def partial(self) -> str:

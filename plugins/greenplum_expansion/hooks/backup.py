@@ -103,6 +103,7 @@ def read_backup_facts(hook: GreenplumHook, request: BackupSection, expansion_id:
     job = job_script.BackupJob(
         expansion_id=expansion_id,
         choice=str(request.backup),
+        selected=request.backup_objects,
         release=release,
         segments=topology.segment_count,
         coordinator=topology.coordinator.hostname,
@@ -240,7 +241,6 @@ def finish(hook: GreenplumHook, job: job_script.BackupJob, status: JobStatus) ->
     coordinator = hook.coordinator()
     files = _files(hook, job)
     told = [_archive(hook, job, archive) for archive in job.archives] if job.rows else []
-    selected = tuple(sorted({f"{a.dbname}: {a.what}" for a in job.archives if a.schemas or a.names}))
     coordinator.write_json_lines(
         posixpath.join(job.partial, _FILES),
         ({"host": f.host, "path": f.path, "bytes": f.size_bytes, "sha256": f.sha256} for f in files),
@@ -255,7 +255,7 @@ def finish(hook: GreenplumHook, job: job_script.BackupJob, status: JobStatus) ->
         gpbackup_directory=job.gpbackup_directory if job.uses_gpbackup else "",
         tool_versions={"pg_dump": job.tools.pg_dump, **({"gpbackup": job.tools.gpbackup} if job.uses_gpbackup else {})},
         archives=tuple(told),
-        selected=selected,
+        selected=job.selected,
         finished=datetime.now(UTC).isoformat(timespec="seconds"),
         seconds=status.seconds or 0,
         files=len(files),
@@ -267,7 +267,7 @@ def finish(hook: GreenplumHook, job: job_script.BackupJob, status: JobStatus) ->
             {archive.tool for archive in job.archives},
             gprestore_resizes=job.tools.gprestore_resizes,
             segments=job.segments,
-            selected=bool(selected),
+            selected=bool(job.selected),
         ),
     )
     coordinator.write_json(posixpath.join(job.partial, _MANIFEST), manifest.to_dict())

@@ -29,7 +29,14 @@ from greenplum_expansion.hooks.catalog_snapshot import take_snapshot
 from greenplum_expansion.hooks.facts import read_topology
 from greenplum_expansion.hooks.jobs import JobState
 from greenplum_expansion.hooks.shell import Script
-from greenplum_expansion.operators.run import ExpansionRun, expansion_run, record_section, record_step, started_now
+from greenplum_expansion.operators.run import (
+    FINDINGS_KEY,
+    ExpansionRun,
+    expansion_run,
+    record_section,
+    record_step,
+    started_now,
+)
 from greenplum_expansion.planning.decisions import Action, Presence
 from greenplum_expansion.planning.plan import human_bytes
 from greenplum_expansion.report import Section
@@ -200,6 +207,8 @@ class BackUpOperator(BaseOperator):
         snapshot: dict[str, Any],
         started: float,
     ) -> dict[str, Any]:
+        findings = check_backup_choice(run.request.backup, run.request.backup_objects)
+        context["ti"].xcom_push(key=FINDINGS_KEY, value=[finding.to_dict() for finding in findings])
         lines = [f"Catalogs and configuration as they were: {snapshot['directory']}"]
         lines += [
             f"Configuration files of {host} are missing in it: {why}" for host, why in snapshot["missing"].items()

@@ -46,6 +46,7 @@ def job(tmp_path):
     return BackupJob(
         expansion_id="e1",
         choice="everything",
+        selected=(),
         release="6.24.3",
         segments=4,
         coordinator="mdw",

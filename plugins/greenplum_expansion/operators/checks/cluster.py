@@ -43,6 +43,7 @@ from greenplum_expansion.hooks.facts import (
     read_probed_topology,
     read_topology,
 )
+from greenplum_expansion.operators.backup import backup_findings
 from greenplum_expansion.operators.checks.base import CheckOperator, DependentCheckOperator
 from greenplum_expansion.operators.placing import request_hosts, wished_mirroring, wishes
 from greenplum_expansion.operators.run import (
@@ -155,7 +156,7 @@ class CheckActivityOperator(DependentCheckOperator):
 
 
 class CheckCapacityOperator(DependentCheckOperator):
-    """Every filesystem of coordinator, segment hosts and new hosts has room for what will be written.
+    """Every filesystem of coordinator, segment hosts and new hosts has room for what will be written, backup included.
 
     A new host that cannot be looked at is left to the check of new hosts, a wish that cannot be placed to that of
     places: both say so themselves.
@@ -163,11 +164,13 @@ class CheckCapacityOperator(DependentCheckOperator):
 
     def find(self, run: ExpansionRun) -> tuple[list[Finding], Any]:
         topology = read_topology(run.hook)
+        backup = backup_findings(run)
         try:
             hosts = request_hosts(run.request)
             new = place(topology, hosts, wished_mirroring(run.request, topology), wishes(run.request))
         except PlacementError as error:
-            return [Finding.note("disk space", f"not looked at, as the new segments cannot be placed: {error}")], None
+            unseen = Finding.note("disk space", f"not looked at, as the new segments cannot be placed: {error}")
+            return [unseen, *backup], None
         moves = run.request.parallel_moves
         disks = read_disks(run.hook, topology, new, run.request.new_hosts, moves, run.directory.path)
         findings = check_hosts_seen(disks.silent, topology.coordinator.hostname)
@@ -175,4 +178,4 @@ class CheckCapacityOperator(DependentCheckOperator):
             Finding.note(f"new host {host}", f"its disks could not be looked at: {why}")
             for host, why in sorted(disks.strangers.items())
         ]
-        return findings + check_disk_space(disks.filesystems, disks.growth, moves), None
+        return findings + check_disk_space(disks.filesystems, disks.growth, moves) + backup, None
