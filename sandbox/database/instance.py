@@ -135,11 +135,15 @@ def create_mirror(datadir: Path, port: int, content: int, dbid: int, source_host
     _require_room(datadir)
     datadir.parent.mkdir(parents=True, exist_ok=True)
     source = f"host={source_host} port={source_port} user={settings.SUPERUSER} application_name=gp_walreceiver"
+    moved = [] if content == -1 else _tablespaces_of(source, dbid)
     _run(
         "pg_basebackup", "--pgdata", str(datadir), "--dbname", f"{source} connect_timeout=10", "--write-recovery-conf",
         "--wal-method=stream", "--checkpoint=fast", "--no-sync", "--no-verify-checksums",
+        *(f"--tablespace-mapping={old}={new}" for old, new in moved),
         what=f"copy {source_host}:{source_port} to {datadir}",
     )  # fmt: skip
+    for _, new in moved:
+        (new / settings.TABLESPACE_FILES).mkdir(mode=0o700, exist_ok=True)
     (datadir / "postmaster.opts").unlink(missing_ok=True)
     with (datadir / "postgresql.auto.conf").open("a") as configuration:
         configuration.write(
@@ -147,6 +151,17 @@ def create_mirror(datadir: Path, port: int, content: int, dbid: int, source_host
             f"unix_socket_directories = '{settings.SOCKET_DIRECTORIES[0]}'\n"
         )
     _write_identity(datadir, Identity(content, dbid, port))
+
+
+def _tablespaces_of(source: str, dbid: int) -> list[tuple[Path, Path]]:
+    """Directories of the source's tablespaces, and what they are for a mirror with this dbid, as Greenplum has it."""
+    query = "select pg_tablespace_location(link::oid) from pg_ls_dir('pg_tblspc') link where link ~ '^[0-9]+$'"
+    program = [str(postgres_bin() / "psql"), "-XAt", "-c", query, f"{source} dbname=postgres connect_timeout=10"]
+    done = subprocess.run(program, capture_output=True, text=True, check=False, cwd="/")
+    if done.returncode != 0:
+        raise InstanceError(f"Cannot ask for tablespaces. Cause: {done.stderr.strip()}. Next: start {source}.")
+    places = [Path(line) for line in done.stdout.splitlines() if line]
+    return [(place, place.parent / str(dbid)) for place in places]
 
 
 def start(datadir: Path, mode: str = "normal") -> None:

@@ -8,6 +8,8 @@ SERVER_VERSION = "9.4.26"
 GP_SERVER_VERSION = "6.24.3 build commit:25d3498a400ca5230e81abb94861f23389315213"
 
 SUPERUSER = "gpadmin"
+TABLESPACE_FILES = "GPDB_6_301908232"
+"""Greenplum's name for what PostgreSQL calls PG_15_…: the directory of its files in a tablespace's directory."""
 SQL_DIRECTORY = Path(__file__).parent / "sql"
 
 BACKEND_PORT_OFFSET = 10000

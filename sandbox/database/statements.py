@@ -43,7 +43,7 @@ class Edit:
 _TRIGGERS = (
     "expand", "distributed", "gp_", "partition", "reorganize", "external", "optimizer", "statement_mem",
     "server_version", "appendonly", "appendoptimized", "refresh", "materialized", "only",
-    "inherits",
+    "inherits", "tablespace",
 )  # fmt: skip
 
 
@@ -71,7 +71,11 @@ def _edits_of(items: list[Token], sql: str, ask: Ask | None) -> list[Edit]:
     first, second = items[0].lower, items[1].lower if len(items) > 1 else ""
     if first == "alter" and second in ("table", "external", "materialized", "foreign"):
         return _alter(items, sql)
+    if second == "tablespace" and first in ("create", "drop"):
+        return _tablespace(items, sql)
     if first == "create":
+        if second == "table" and any(token.lower == "tablespace" for token in items):
+            raise RefusedStatement(f"TABLESPACE of a table {NOT_PART}")
         return _create(items, sql)
     if first == "refresh" and second == "materialized":
         return _refresh(items, sql)
@@ -81,6 +85,31 @@ def _edits_of(items: list[Token], sql: str, ask: Ask | None) -> list[Edit]:
     if first in ("set", "show", "reset"):
         return _setting(items)
     return _columns(items, sql, ask)
+
+
+def _tablespace(items: list[Token], sql: str) -> list[Edit]:
+    """CREATE and DROP TABLESPACE reach every instance (sql/coordinator/79_tablespaces.sql)."""
+    position = _skip(items, 2, "if", "exists")
+    name = "'" + unquote(items[position]).replace("'", "''") + "'"
+    if items[0].lower == "drop":
+        call = f"drop_tablespace({name}, {'true' if position > 2 else 'false'})"
+    else:
+        words = [token.lower for token in items]
+        at = words.index("location") + 1
+        # WITH (content0='/x', content1='/y')
+        others = {
+            items[i - 1].lower: unquote_string(items[i + 1].text)
+            for i in range(at, len(items) - 1)
+            if items[i].text == "=" and items[i - 1].lower.startswith("content")
+        }
+        literal = json.dumps(others).replace("'", "''")
+        call = f"create_tablespace({name}, {items[at].text}, '{literal}')"
+    return [Edit(items[0].start, items[-1].end, f"DO $sandbox$ begin perform pg_sandbox.{call}; end $sandbox$")]
+
+
+def unquote_string(text: str) -> str:
+    """What a plain string literal stands for."""
+    return text[1:-1].replace("''", "'")
 
 
 def mark(**what: Any) -> str:
