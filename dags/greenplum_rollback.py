@@ -40,6 +40,7 @@ with DAG(
         rollback.VerifyRollbackOperator(
             task_id="verify", forward_task="finish_forward", trigger_rule=TriggerRule.ALL_DONE
         ),
+        rollback.UndoPreparationOperator(task_id="undo_preparation"),
         rollback.RollbackReportOperator(
             task_id="report", probe_task="probe", proof_task="verify", trigger_rule=TriggerRule.ALL_DONE
         ),

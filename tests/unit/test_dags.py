@@ -72,6 +72,7 @@ def test_the_rollback_probes_acts_and_proves(dags):
         "wait_for_mirrors",
         "open_cluster",
         "verify",
+        "undo_preparation",
         "report",
     ]
 

@@ -15,12 +15,14 @@ from typing import Any
 
 from greenplum_expansion.cluster.input_file import NewInstance
 
-# What a server adds to a data directory that was copied from the coordinator's, and what gpexpand writes into it.
-_ADDED_BY_A_SERVER = frozenset(
+# What is at the top of a new segment but not, or not always, at the top of the coordinator's directory: gpexpand's own
+# files, copied while it was at work, what it edits (sed -i.bak), what a server adds. Greenplum 6.24.3, looked at.
+_OF_A_SEGMENT = frozenset(
     {
-        *("postmaster.pid", "postmaster.opts", "postmaster.log", "pg_log", "log", "internal.auto.conf", "gpexpand.log"),
-        *("backup_label", "backup_label.old", "tablespace_map", "tablespace_map.old", "pg_hba.conf", "postgresql.conf"),
-        *("postgresql.auto.conf", "current_logfiles", "gpssh.conf", "pg_stat_tmp", "pg_replslot", "pg_wal", "pg_xlog"),
+        *("gpexpand.pid", "gpexpand.status", "gpexpand.gp_segment_configuration", "gpsegconfig_dump"),
+        *("internal.auto.conf", "internal.auto.conf.bak", "pg_hba.conf", "postgresql.conf", "postgresql.auto.conf"),
+        *("backup_label", "backup_label.old", "tablespace_map", "tablespace_map.old", "current_logfiles"),
+        *("postmaster.pid", "postmaster.opts", "postmaster.log", "pg_log", "log", "pg_xlog", "pg_wal"),
     }
 )
 
@@ -118,17 +120,22 @@ def judge_owner(
         return Owner.OTHERS, "it holds files from before the expansion"
     if not instance.is_primary:
         return Owner.OTHERS, "it is not empty, and mirrors are made only after the point of no return"
-    strange = sorted(set(place.entries) - template - _ADDED_BY_A_SERVER)
+    if before is not None and _is_named_like(place, instance):
+        return Owner.GPEXPAND, f"it came after gpexpand was started, and calls itself dbid {place.dbid}"
+    strange = sorted(set(place.entries) - template - _OF_A_SEGMENT)
     if strange:
         shown = ", ".join(strange[:3]) + (", …" if len(strange) > 3 else "")
         return Owner.OTHERS, f"it holds {shown}, which no segment has"
-    if (place.dbid, place.content) == (instance.dbid, instance.content):
-        return Owner.GPEXPAND, f"it calls itself dbid {place.dbid}, content {place.content}"
-    if place.dbid is not None and before is None:
-        return Owner.OTHERS, f"it calls itself dbid {place.dbid}, content {place.content}"
     if before is not None:
         return Owner.GPEXPAND, "all of it came after gpexpand was started, and was copied from the coordinator"
+    if _is_named_like(place, instance):
+        return Owner.GPEXPAND, f"it calls itself dbid {place.dbid}, and holds nothing else"
     return Owner.OTHERS, "when it was made is not known"
+
+
+def _is_named_like(place: Place, instance: NewInstance) -> bool:
+    """Its ``internal.auto.conf`` names that segment; Greenplum 6 writes the content into postgresql.conf instead."""
+    return place.dbid == instance.dbid and place.content in (None, instance.content)
 
 
 def tar_directory(new: Iterable[NewInstance]) -> str:

@@ -14,6 +14,7 @@ from greenplum_expansion.operators.rollback.server import (
 )
 from greenplum_expansion.operators.rollback.take_back import RollBackOperator
 from greenplum_expansion.operators.rollback.trigger import TriggerRollbackOperator
+from greenplum_expansion.operators.rollback.undo import UndoPreparationOperator
 from greenplum_expansion.operators.rollback.verify import VerifyRollbackOperator
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "StartClusterOperator",
     "StopGpexpandOperator",
     "TriggerRollbackOperator",
+    "UndoPreparationOperator",
     "VerifyRollbackOperator",
     "WaitForMirrorsOperator",
 ]

@@ -89,14 +89,14 @@ class RollbackRun:
             )
         return ExpansionDirectory(self.hook, wished)
 
-    def look(self, patience: float = WAIT_FOR_GPEXPAND) -> Situation:
+    def look(self, patience: float | None = None) -> Situation:
         """The cluster as it is, as soon as no preparation runs any more, or after `patience` (seconds).
 
         :raises StepFailed: its server is down
         """
         if self.mode is ServerMode.DOWN:
             raise StepFailed(self.subject, "the cluster is down", "clear task start_cluster and all that follows")
-        state = wait_while_preparing(self.hook, patience)
+        state = wait_while_preparing(self.hook, WAIT_FOR_GPEXPAND if patience is None else patience)
         directory = self.find_expansion()
         return Situation(state, read_topology(self.hook), directory, directory.read_plan() if directory else None)
 
