@@ -135,7 +135,7 @@ def test_an_error_of_a_statement_names_file_database_and_sqlstate() -> None:
     ("version", "said"),
     [
         (GREENPLUM, "Greenplum Database 6.24.3"),
-        ("PostgreSQL 14.4 (Apache Cloudberry 2.0.0-incubating build dev) on x86", "PostgreSQL 14.4"),
+        ("PostgreSQL 14.4 (Apache Cloudberry 2.0.0-incubating build dev) on x86", "Apache Cloudberry 2.0.0-incubating"),
         ("PostgreSQL 14.4 (Cloudberry Database 1.6.0 build 1) on x86", "Cloudberry Database 1.6.0"),
         ("PostgreSQL 12.12 (Greengage Database 7.4.1 build x) on x86", "Greengage Database 7.4.1"),
         ("PostgreSQL 15.3 (Debian 15.3-0+deb12u1) on x86_64", "PostgreSQL 15.3"),
