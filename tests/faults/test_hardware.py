@@ -63,11 +63,13 @@ def cluster(practice: Practice, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pra
 
 @pytest.fixture
 def run(cluster: Practice, request: pytest.FixtureRequest) -> Callable[..., OneRun]:
-    def make(**conf: Any) -> OneRun:
+    """A run over the new hosts named, or both; a single one has no network to be measured, which saves ten seconds."""
+
+    def make(*hosts: str, **conf: Any) -> OneRun:
         made = OneRun({**QUICK, **conf}, run_id=request.node.name)
         made.xcoms["connection", "return_value"] = True
         made.run(ClaimClusterOperator(task_id="claim", connection_task="connection"))
-        made.xcoms["places", "return_value"] = PLACES
+        made.xcoms["places", "return_value"] = [place for place in PLACES if place["hostname"] in (hosts or NEW)]
         return made
 
     return make
@@ -111,25 +113,26 @@ def test_a_host_below_the_limit_stops_the_run_and_every_figure_is_told(
     cluster: Practice, run: Callable[..., OneRun]
 ) -> None:
     cluster.set_fault("slow-memory.sdw3", "300")
-    made = run(hardware_min_memory=1000, hardware_check=HardwareCheck.NEW.value)
+    made = run("sdw3", hardware_min_memory=1000, hardware_check=HardwareCheck.NEW.value)
 
     with pytest.raises(AirflowFailException, match="at least 1,000 MB/s are asked for"):
         made.run(task())
 
     assert findings(made)["sdw3"].startswith("error: memory:")
-    assert {host["hostname"] for host in made.left(task(), "hardware")["hosts"]} == {"sdw3", "sdw4"}
+    assert made.left(task(), "hardware")["hosts"][0]["disk_write"]
 
 
 @pytest.mark.proves("hardware-measured")
 def test_a_full_disk_is_not_filled_further(cluster: Practice, run: Callable[..., OneRun]) -> None:
     cluster.sandbox("fault", "disk-full", "sdw4", "60")
-    made = run(hardware_file_mb=0, hardware_check=HardwareCheck.NEW.value)
+    made = run("sdw4", hardware_file_mb=0, hardware_check=HardwareCheck.NEW.value)
 
     result = made.run(task())
 
     assert result["file_bytes"] == 0
-    assert [host["disk_write"] for host in result["hosts"]] == [None, None]
-    assert all(host["memory"] for host in result["hosts"])
+    (figures,) = result["hosts"]
+    assert figures["disk_write"] is None
+    assert figures["memory"]
     assert "sdw4:/data/primary has" in findings(made)["new hosts, disk"]
 
 
@@ -168,7 +171,7 @@ def test_killed_in_the_middle_it_takes_files_and_processes_of_all_hosts_with_it(
 def test_a_killed_worker_is_followed_by_the_next_attempt_and_nothing_is_measured_twice(
     cluster: Practice, run: Callable[..., OneRun]
 ) -> None:
-    made = run(hardware_check=HardwareCheck.NEW.value)
+    made = run("sdw3", hardware_check=HardwareCheck.NEW.value)
     first, second = made.start(task()), made.start(task())
 
     assert first.trigger.job_dir == second.trigger.job_dir

@@ -24,6 +24,12 @@ create function pg_catalog.pg_relation_size(of pg_sandbox.relation_on_segment) r
 create function pg_catalog.pg_total_relation_size(of pg_sandbox.relation_on_segment) returns bigint
     language sql immutable as 'select $1.total';
 
+-- With two forms, pg_relation_size('x') would be ambiguous; a form for texts is what a quoted word is taken for.
+create function pg_catalog.pg_relation_size(relation text) returns bigint language sql volatile strict as
+    'select pg_catalog.pg_relation_size($1::regclass)';
+create function pg_catalog.pg_total_relation_size(relation text) returns bigint language sql volatile strict as
+    'select pg_catalog.pg_total_relation_size($1::regclass)';
+
 create function pg_sandbox.relations_on_segments() returns table (content int, relid oid, relfilenode oid, main int8,
     total int8) language plpgsql stable security definer set search_path = pg_catalog, pg_sandbox as $$
 -- Of each table its present generation on each segment.
