@@ -1,6 +1,6 @@
 """Opens ports for a test, or knocks at them. Sent to hosts of the cluster; runs there by Python 2.7 or 3, alone.
 
-    python - open  '{"token": "…", "tcp": [6000], "udp": true, "seconds": 60}'
+    python - open  '{"token": "t", "tcp": [6000], "udp": true, "seconds": 60}'
     python - knock '{"targets": [["10.0.0.23", "tcp", 6000]], "seconds": 4}'
 
 `open` prints ``tcp PORT`` for each port it could open, ``udp PORT``, ``pid PID``, and leaves a process that answers
@@ -113,7 +113,8 @@ def listen_udp():
 def knock(targets, seconds):
     """All at the same time; one answer for each."""
     answers = ["no answer"] * len(targets)
-    waiting = {}
+    connecting = {}
+    echoing = {}
     for number, (host, protocol, port) in enumerate(targets):
         kind = socket.SOCK_DGRAM if protocol == "udp" else socket.SOCK_STREAM
         try:
@@ -121,49 +122,65 @@ def knock(targets, seconds):
         except socket.gaierror:
             answers[number] = "name not known"
             continue
+        if protocol == "udp":
+            echoing[number] = (family, where)
+            continue
         sock = socket.socket(family, kind)
         sock.setblocking(False)
         code = sock.connect_ex(where)
         if code in (0, errno.EINPROGRESS):
-            waiting[sock] = (number, protocol == "udp")
+            connecting[sock] = number
         else:
             answers[number] = os.strerror(code)
+    # Not connected: a host with several addresses answers from whichever it likes, which the interconnect bears, too.
+    callers = {family: caller(family) for family in {family for family, _ in echoing.values()}}
     deadline = time.time() + seconds
     send_at = 0.0
-    while waiting and time.time() < deadline:
+    while (connecting or echoing) and time.time() < deadline:
         if time.time() >= send_at:
-            for sock, (number, is_udp) in list(waiting.items()):
-                if is_udp and not sent(sock):
-                    answers[number] = "Connection refused"
-                    del waiting[sock]
+            for number, (family, where) in list(echoing.items()):
+                code = sent(callers[family], number, where)
+                if code:
+                    answers[number] = os.strerror(code)
+                    del echoing[number]
             send_at = time.time() + AGAIN
-        reading = [sock for sock, (_, is_udp) in waiting.items() if is_udp]
-        writing = [sock for sock, (_, is_udp) in waiting.items() if not is_udp]
         patience = max(0.0, min(deadline, send_at) - time.time())
-        readable, writable, _ = select.select(reading, writing, [], patience)
-        for sock in readable + writable:
-            number, is_udp = waiting.pop(sock)
-            answers[number] = received(sock) if is_udp else connected(sock)
+        readable, writable, _ = select.select(list(callers.values()), list(connecting), [], patience)
+        for sock in readable:
+            number = received(sock)
+            if number in echoing:
+                answers[number] = "ok"
+                del echoing[number]
+        for sock in writable:
+            answers[connecting.pop(sock)] = connected(sock)
             sock.close()
-    for sock in waiting:
+    for sock in list(connecting) + list(callers.values()):
         sock.close()
     return answers
 
 
-def sent(sock):
+def caller(family):
+    sock = socket.socket(family, socket.SOCK_DGRAM)
+    sock.setblocking(False)
+    return sock
+
+
+def sent(sock, number, where):
+    """0, or the error that no repetition mends."""
     try:
-        sock.send(b"greenplum_expansion")
-    except socket.error:
-        return False  # the answer to the one before: no such port
-    return True
+        sock.sendto(("greenplum_expansion " + str(number)).encode(), where)
+    except socket.error as error:
+        return 0 if error.errno in (errno.EAGAIN, errno.ENOBUFS) else error.errno
+    return 0
 
 
 def received(sock):
+    """Which of our datagrams came back; -1 if it is none."""
     try:
-        sock.recv(2048)
-    except socket.error as error:
-        return os.strerror(error.errno)
-    return "ok"
+        words = sock.recvfrom(2048)[0].split()
+    except socket.error:
+        return -1
+    return int(words[1]) if len(words) == 2 and words[1].isdigit() else -1
 
 
 def connected(sock):

@@ -208,7 +208,7 @@ say reserved_ports "$(cat /proc/sys/net/ipv4/ip_local_reserved_ports 2>/dev/null
 if id -u -- "$user" >/dev/null 2>&1; then
     printf 'account\t%s\t%s\t%s\n' "$(id -u -- "$user")" "$(id -g -- "$user")" "$(id -gn -- "$user")"
 fi
-for t in $tools; do command -v "$t" >/dev/null && say tool "$t"; done
+for t in $tools; do p=$(command -v "$t") && [ -x "$p" ] && say tool "$t"; done
 if [ -x "$gphome/bin/postgres" ]; then
     (
         unset PYTHONHOME PYTHONPATH
