@@ -127,5 +127,5 @@ def test_a_rollback_by_hand_after_the_end_is_refused_and_changes_nothing(
     rollback = Run.trigger(airflow, ROLLBACK, {"greenplum_conn_id": CONNECTION_ID}, A_DAY)
 
     assert rollback.wait_ended() == "failed"
-    assert "has been carried out" in rollback.log("roll_back")
+    assert "has been carried out" in rollback.log("probe")
     assert cluster.snapshot() == before

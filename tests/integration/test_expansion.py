@@ -95,13 +95,15 @@ def test_failures_end_in_a_known_state_and_the_same_run_reaches_its_end(
             assert left.split() == ["/data/mirror:", "/data/primary:"], f"{host}: {left}"
         cluster.clear_faults()
 
-        # Past the point of no return gpexpand dies: nothing is taken back, and the way forward is told.
+        # Past the point of no return gpexpand dies, and again when the rollback runs it: nothing is taken back, and
+        # the way forward is told.
         cluster.set_fault("gpexpand.SETUP_EXPANSION_SCHEMA_STARTED", "kill")
         run.clear("add_segments", downstream=True)
         assert run.wait_ended() == "failed"
         rollback = Run.newest(airflow, ROLLBACK)
         assert rollback.state == "failed"
-        assert rollback.xcom("roll_back") == "forward only"
+        assert rollback.xcom("probe")["action"] == "finish forward"
+        assert rollback.states()["finish_forward"] == "failed", "gpexpand is killed once more"
         report = run.xcom("report", "report")
         assert report["outcome"] == "stopped"
         assert "clear task add_segments" in report["next_action"]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import datetime
 from collections.abc import Iterable, Mapping
+from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -40,9 +41,7 @@ class DagRunHere:
         answers: Mapping[str, str] | None = None,
         active_runs: Iterable[str] = (),
     ) -> None:
-        bag = DagBag(dag_folder=str(DAGS))
-        assert bag.import_errors == {}, bag.import_errors
-        self.dag = bag.dags[dag_id]
+        self.dag = _dags()[dag_id]
         self.run_id = run_id
         self.params = {**{name: self.dag.params.get_param(name).value for name in self.dag.params}, **conf}
         self.answers = dict(answers or {})
@@ -152,6 +151,13 @@ class DagRunHere:
     def explain(self) -> str:
         """States and errors, for a failed assertion."""
         return "\n".join(f"{task_id}: {state} {self.errors.get(task_id, '')}" for task_id, state in self.states.items())
+
+
+@cache
+def _dags() -> Mapping[str, Any]:
+    bag = DagBag(dag_folder=str(DAGS))
+    assert bag.import_errors == {}, bag.import_errors
+    return bag.dags
 
 
 class _Failed:

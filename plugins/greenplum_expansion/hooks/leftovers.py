@@ -17,6 +17,7 @@ from greenplum_expansion.hooks.expansion_directory import ExpansionDirectory
 from greenplum_expansion.hooks.facts import read_status_file
 from greenplum_expansion.hooks.greenplum import GreenplumHook
 from greenplum_expansion.hooks.remote import RemoteHost, Script
+from greenplum_expansion.planning.plan import Plan
 
 log = logging.getLogger(__name__)
 
@@ -186,6 +187,26 @@ def remove_coordinator_files(hook: GreenplumHook, directory: ExpansionDirectory,
         quoted = shlex.quote(path)
         text = f"[ -e {quoted} ] || exit 0; rm -rf --one-file-system -- {quoted} && echo removed"
         if hook.coordinator().run(Script(text, f"remove {path}"), timeout=600).stdout.strip():
+            removed.append(path)
+    return removed
+
+
+def remove_template_tablespaces(hook: GreenplumHook, plan: Plan) -> list[str]:
+    """Delete the template's copies of user tablespaces: pg_basebackup puts them beside the coordinator's own.
+
+    gpexpand gives them a number between 40960 and 81920 that no instance has (6.24.3, ``_gen_DummyDBID``), and removes
+    them when the template is made; its -r does not. Returns what was deleted.
+    """
+    known = {instance.dbid for instance in plan.before.instances} | {instance.dbid for instance in plan.new}
+    removed = []
+    for tablespace in plan.tablespaces:
+        where = shlex.quote(tablespace.location)
+        listed = hook.coordinator().run(Script(f"ls -1 -- {where} 2>/dev/null; true", "look at a tablespace")).stdout
+        for name in listed.splitlines():
+            if not name.isascii() or not name.isdigit() or int(name) in known or not 40960 <= int(name) <= 81920:
+                continue
+            path = posixpath.join(tablespace.location, name)
+            hook.coordinator().run(["rm", "-rf", "--one-file-system", "--", path], timeout=600)
             removed.append(path)
     return removed
 

@@ -25,6 +25,11 @@ def instances_by_host(plan: Plan) -> dict[str, list[NewInstance]]:
     return {host: [i for i in plan.new if i.hostname == host] for host in plan.new_hosts}
 
 
+def tablespace_directories(plan: Plan, hostname: str) -> list[str]:
+    """Where gpexpand puts the new segments' shares of user tablespaces on this host; its -r leaves them."""
+    return [path for host, path in plan.tablespace_directories if host == hostname]
+
+
 def open_host(hook: GreenplumHook, instances: Sequence[NewInstance]) -> RemoteHost:
     """The host of these instances."""
     return hook.host(instances[0].hostname, instances[0].address)
@@ -43,9 +48,10 @@ def record_places(hook: GreenplumHook, directory: ExpansionDirectory, plan: Plan
     for hostname, instances in instances_by_host(plan).items():
         now, places = look_at_places(open_host(hook, instances), [i.datadir for i in instances])
         found[hostname] = HostBefore.of(now, places)
-        in_the_way += [
-            f"{hostname}:{place.datadir} is not free ({place.kind})" for place in places if not place.is_free
-        ]
+        _, below = look_at_places(open_host(hook, instances), tablespace_directories(plan, hostname))
+        taken = [place for place in places if not place.is_free]
+        taken += [place for place in below if place.kind is not PlaceKind.ABSENT]
+        in_the_way += [f"{hostname}:{place.datadir} is not free ({place.kind})" for place in taken]
     if not in_the_way:
         rows = {hostname: before.to_dict() for hostname, before in found.items()}
         hook.coordinator().write_json(directory.file(_BEFORE), rows)
@@ -93,6 +99,8 @@ def look_at_places(host: RemoteHost, datadirs: Sequence[str], since: float | Non
     :param since: seconds since 1970 by the host's clock; what was last changed before makes a place `has_older`
     :return: the host's clock before it looked, and the places in the order asked for
     """
+    if not datadirs:
+        return since or 0.0, []
     moment = "" if since is None else f"{since:.6f}"
     lines = [f"look {number} {shlex.quote(path)} '{moment}'" for number, path in enumerate(datadirs)]
     script = Script("\n".join(["date '+now %s.%N'", _LOOK, *lines]), "look at the data directories")
@@ -126,6 +134,16 @@ def _place(path: str, said: dict[str, list[str]]) -> Place:
         dbid=number("dbid"),
         content=number("content"),
     )
+
+
+def built_tablespaces(host: RemoteHost, plan: Plan, before: HostBefore) -> list[str]:
+    """The new segments' directories of user tablespaces: absent when gpexpand started, so what is there is its own."""
+    _, found = look_at_places(host, tablespace_directories(plan, host.hostname), before.now)
+    return [
+        place.datadir
+        for place in found
+        if place.kind is PlaceKind.DIRECTORY and place.is_readable and not place.has_older
+    ]
 
 
 # --- out of the way --------------------------------------------------------------------------------------------------

@@ -173,8 +173,9 @@ class RollBackOperator(BaseOperator):
 
     def _clean_up(self, run: RollbackRun, directory: ExpansionDirectory, plan: Plan) -> None:
         """What gpexpand -r leaves: servers, locks, template, files on a host that was away at the time."""
-        for path in leftovers.remove_coordinator_files(run.hook, directory, None):
-            self._say(run, "coordinator", [f"removed {path}"])
+        removed = leftovers.remove_coordinator_files(run.hook, directory, None)
+        removed += leftovers.remove_template_tablespaces(run.hook, plan)
+        self._say(run, "coordinator", [f"removed {path}" for path in removed])
         leftovers.forget_on_standby(run.hook, plan.before)
         recorded = places.read_recorded(run.hook, directory)
         for hostname, instances in places.instances_by_host(plan).items():
@@ -197,7 +198,8 @@ class RollBackOperator(BaseOperator):
         own, _ = self._owners(run, instances, before)
         self._say(run, host.hostname, leftovers.stop_servers(host, own))
         if before is not None:
-            places.remove_built(host, own, dict(before.modes))
+            built = [*own, *places.built_tablespaces(host, plan, before)]
+            places.remove_built(host, built, dict(before.modes))
             places.remove_file(host, posixpath.join(tar_directory(plan.new), leftovers.TAR))
         for datadir, now in places.put_back(run.hook, directory, host.hostname):
             run.tell(

@@ -112,6 +112,8 @@ class VerifyRollbackOperator(BaseOperator):
             if judge_owner(place, instance, before, template)[0] is Owner.GPEXPAND
         ]
         left += [f"{hostname}: {line}" for line in leftovers.find_processes(host, [i.datadir for i in instances])]
+        if before is not None:
+            left += [f"{hostname}:{path} holds tables" for path in places.built_tablespaces(host, plan, before)]
         tar = posixpath.join(tar_directory(plan.new), leftovers.TAR)
         if before is not None and host.exists(tar):
             left.append(f"{hostname}:{tar}")
