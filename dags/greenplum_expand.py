@@ -38,6 +38,7 @@ from greenplum_expansion.operators.preparation.keys import ExchangeKeysOperator
 from greenplum_expansion.operators.preparation.reboot import RebootHostOperator
 from greenplum_expansion.operators.preparation.software import InstallSoftwareOperator
 from greenplum_expansion.operators.report import ReportOperator
+from greenplum_expansion.operators.restart import RestartClusterOperator
 from greenplum_expansion.operators.rollback import TriggerRollbackOperator
 from greenplum_expansion.operators.survey import SurveyOperator
 from greenplum_expansion.params import dag_params
@@ -123,6 +124,7 @@ with DAG(
 
     verify_distribution = prove.VerifyDistributionOperator(task_id="verify_distribution")
     survey_after = SurveyOperator(task_id="survey_after", moment="after")
+    restart_cluster = RestartClusterOperator(task_id="restart_cluster")
     clean_up = finish.CleanUpOperator(task_id="clean_up")
     # Hangs on add_segments only: a table that could not be moved is no reason to roll back.
     roll_back = TriggerRollbackOperator(
@@ -158,6 +160,7 @@ with DAG(
         redistribute,
         verify_distribution,
         survey_after,
+        restart_cluster,
         clean_up,
         report,
     )

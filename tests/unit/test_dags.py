@@ -55,6 +55,7 @@ def test_the_expansion_is_the_runbook_from_top_to_bottom(dags):
         "redistribute.watch_progress",
         "verify_distribution",
         "survey_after",
+        "restart_cluster",
         "clean_up",
         "roll_back",
         "report",
