@@ -11,6 +11,7 @@ import optparse
 import os
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 from .console import Console, say
@@ -72,11 +73,28 @@ def check(connection: Any, dbname: str, names: list[str], batch: int, port: int)
     if not issues:
         say("Found no catalog issue\n")
         return 0
-    say(f"Found a total of {len(issues)} issue(s)")
-    for name, relation in issues:
-        say(f"    {name}: {relation}")
-    say("")
+    _report(connection, issues)
     return len(issues)
+
+
+def _report(connection: Any, issues: list[tuple[str, str]]) -> None:
+    """As the real one (checkcatReport): objects with their tests, or only the names of tests that it does not list."""
+    listed = [relation for name, relation in issues if name == "duplicate"]
+    if listed:
+        say(f"Found a total of {len(listed)} issue(s)")
+        for relation in listed:
+            ((oid,),) = rows(connection, "SELECT %s::regclass::oid", (relation,))
+            say(f"\n----------------------------------------------------\nObject oid: {oid}\nTable name: pg_class\n")
+            say("    Name of test which found this issue: duplicate_gp_distribution_policy\n")
+        say("")
+    others = [(name, relation) for name, relation in issues if name != "duplicate"]
+    if others:
+        log = Path.home() / "gpAdminLogs" / f"gpcheckcat_{datetime.date.today():%Y%m%d}.log"
+        log.parent.mkdir(exist_ok=True)
+        with log.open("a", encoding="utf-8") as file:
+            file.writelines(f"[FAIL] {name}: {relation}\n" for name, relation in others)
+        say(f"Failed test(s) that are not reported here: {', '.join(dict.fromkeys(name for name, _ in others))}")
+        say(f"See {log} for detail\n")
 
 
 def run_checks(environment: Environment, options: optparse.Values, dbnames: list[str]) -> int:

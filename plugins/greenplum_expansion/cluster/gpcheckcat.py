@@ -65,9 +65,9 @@ def parse(text: str) -> CheckcatReport:
     """Read the output of ``gpcheckcat -A`` or of a run on one database."""
     refusal = _REFUSED.search(text)
     starts = list(_CONNECTED.finditer(text))
-    ends = [start.start() for start in starts[1:]] + [len(text)]
+    ends = [*(start.start() for start in starts[1:]), len(text)]
     databases = tuple(
-        _parse_one(start["name"], text[start.end() : end]) for start, end in zip(starts, ends, strict=True)
+        _parse_one(start["name"], text[start.end() : end]) for start, end in zip(starts, ends, strict=False)
     )
     return CheckcatReport(databases, refusal.group(0) if refusal else "")
 
