@@ -15,6 +15,7 @@ from greenplum_expansion.cluster.topology import Topology
 from greenplum_expansion.errors import ChecksFailed, StepFailed
 from greenplum_expansion.hooks.facts import read_topology
 from greenplum_expansion.hooks.hardware import measuring_script, read_room, write_host_files
+from greenplum_expansion.hooks.jobs import JobState
 from greenplum_expansion.hooks.remote import FileMissing
 from greenplum_expansion.operators.run import (
     FINDINGS_KEY,
@@ -116,10 +117,10 @@ class MeasureHardwareOperator(BaseOperator):
                 raise StepFailed(run.subject, event["message"], "clear this task: it finds the job and follows it")
             log = run.hook.job(event["job_dir"]).read_log(0, _LOG_READ).text
             measured = Measured.from_log(log)
-            if not measured.outcomes:
+            if not measured.outcomes or event["state"] != JobState.FINISHED:
                 raise StepFailed(
                     f"Measuring the hosts of {run.subject}",
-                    f"{event['message'].rstrip('.')}, and its log has no figures: {event['log_tail'][-300:]}",
+                    f"{event['message'].rstrip('.')}; the end of its log: {event['log_tail'][-300:]}",
                     "clear this task: it measures again",
                 )
             left_out = [Omission.from_dict(omission) for omission in omissions]

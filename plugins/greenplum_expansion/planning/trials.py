@@ -27,7 +27,7 @@ MOST_EXISTING = 8  # existing hosts measured for comparison
 _MOST_BETWEEN = 4  # pairs of a new and an existing host
 
 _SLOWEST_DISK = 10 * MIB  # bytes a second; a trial slower than that is ended
-_SET_UP = 120.0  # seconds for gpssh to log in everywhere, copy and clean up
+_SET_UP = 300.0  # seconds for gpssh to log in everywhere, copy and clean up, on a busy coordinator
 _PER_HOST = 3.0
 
 
