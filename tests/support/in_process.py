@@ -109,12 +109,14 @@ def run_checks(
 
     judge = dag.task_dict[JUDGE]
     checks = judge.get_flat_relatives(upstream=True)
-    for task in [task for task in dag.topological_sort() if task in checks and task.task_id != EACH_HOST]:
-        execute(task)
-    for place in (store.get(("check_new_hosts.places", "return_value")) or [[]])[-1] or []:
-        host_task = CheckNewHostOperator(task_id="host", host=place)
-        host_task.task_id = EACH_HOST
-        execute(host_task)
+    for task in [task for task in dag.topological_sort() if task in checks]:
+        if task.task_id != EACH_HOST:
+            execute(task)
+            continue
+        for place in (store.get(("check_new_hosts.places", "return_value")) or [[]])[-1] or []:
+            host_task = CheckNewHostOperator(task_id="host", host=place)
+            host_task.task_id = EACH_HOST
+            execute(host_task)
     with suppress(AirflowFailException):  # what it judged is what is returned
         execute(judge)
     found: list[dict[str, str]] = store[JUDGE, "findings"][-1]

@@ -14,11 +14,11 @@ class Mending:
     """What removes the cause of a finding.
 
     :param step: the task, as the DAG calls it
-    :param part: of the preparation that must have been asked for; None: the step is always taken
+    :param part: of the preparation that must have been asked for
     """
 
     step: str
-    part: PreparationPart | None = None
+    part: PreparationPart
 
 
 # By id of the check. Only what the step changes for certain: another release of the operating system, say, it does not.
@@ -35,7 +35,6 @@ MENDINGS: Mapping[str, Mending] = {
     "new-host-extensions": Mending("prepare_hosts", PreparationPart.SOFTWARE),
     "ports-reachable": Mending("prepare_hosts", PreparationPart.FIREWALL),
     "interconnect-reachable": Mending("prepare_hosts", PreparationPart.FIREWALL),
-    "hosts-trust-each-other": Mending("exchange_keys"),
 }
 
 
@@ -51,9 +50,7 @@ def _noted(finding: Finding, parts: Sequence[PreparationPart]) -> Finding:
     mending = MENDINGS.get(finding.check)
     if finding.severity is Severity.NOTE or mending is None:
         return finding
-    if mending.part is not None and mending.part not in parts:
+    if mending.part not in parts:
         return finding
-    asked = f" ({mending.part})" if mending.part else ""
-    return replace(
-        finding, severity=Severity.NOTE, problem=f"{finding.problem}; {mending.step} mends it{asked}", remedy=""
-    )
+    problem = f"{finding.problem}; {mending.step} mends it ({mending.part})"
+    return replace(finding, severity=Severity.NOTE, problem=problem, remedy="")

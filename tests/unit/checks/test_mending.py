@@ -10,7 +10,6 @@ from greenplum_expansion.checks.catalogue import catalogue
 from greenplum_expansion.checks.finding import Finding, Severity
 from greenplum_expansion.checks.host_system import ClockFacts, check_clock
 from greenplum_expansion.checks.mending import MENDINGS, note_what_is_mended
-from greenplum_expansion.checks.network import check_trust
 from greenplum_expansion.request.preparation import PreparationPart
 
 LATE = check_clock(ClockFacts("sdw3", -5.0, 0.0))
@@ -26,11 +25,6 @@ def test_an_error_that_will_be_mended_is_noted_with_who_mends_it():
 
 def test_it_stays_an_error_if_that_part_is_not_asked_for():
     assert note_what_is_mended(LATE, [PreparationPart.KERNEL]) == LATE
-
-
-def test_keys_are_exchanged_in_any_case():
-    found = note_what_is_mended(check_trust([("sdw3", "mdw")]), [])
-    assert "; exchange_keys mends it." in str(found[0])
 
 
 def test_what_nothing_mends_stays():

@@ -15,7 +15,6 @@ from greenplum_expansion.checks.network import (
     check_network_tested,
     check_own_name,
     check_ports_reachable,
-    check_trust,
 )
 from greenplum_expansion.checks.new_hosts import check_distinct, check_fail_alone, check_machine_id
 from greenplum_expansion.cluster.topology import Topology
@@ -29,11 +28,12 @@ from greenplum_expansion.operators.run import ExpansionRun
 
 
 class CheckNetworkOperator(DependentCheckOperator):
-    """Every host of the grown cluster finds, trusts and reaches every other; new ones are machines of their own.
+    """Every host of the grown cluster finds and reaches every other; new ones are machines of their own.
 
-    Judges what the hosts said in the tasks before, tries logins and knocks at the ports of segments; where nothing
-    listens yet, a listener is started for that moment. New hosts that could not be seen are left out: of them
-    the tasks before speak. What the requested preparation will mend is only noted.
+    Judges what the hosts said in the tasks before, and knocks at the ports of segments; where nothing listens yet, a
+    listener is started for that moment. New hosts that could not be seen are left out: of them the tasks before speak.
+    What the requested preparation will mend is only noted. Logins between the hosts are tried after exchange_keys, by
+    CheckPreparedHostOperator: whether they work before does not matter.
 
     :param places_task: task id of the CheckPlacesOperator
     :param host_task: task id of the CheckNewHostOperator
@@ -66,7 +66,6 @@ class CheckNetworkOperator(DependentCheckOperator):
         ]
         new = [place for name, place in places.items() if name in {host.hostname for host in seen}]
         users = {host.hostname: host.seen_by for host in seen}
-        findings += check_trust(missing_logins(run, cluster, new, users))
         findings += knock_everywhere(run, topology, cluster, new, users=users, on_existing=on_existing)
         return note_what_is_mended(findings, run.request.preparation_parts), None
 
@@ -75,13 +74,11 @@ def missing_logins(
     run: ExpansionRun,
     cluster: Cluster,
     new: Sequence[Mapping[str, Any]],
-    users: Mapping[str, str],
     others: Sequence[str] = (),
 ) -> list[tuple[str, str]]:
     """Who cannot log into whom.
 
     :param new: places of the hosts to and from which it is tried
-    :param users: by host the user who looks; where it is not the cluster's, logins from there are not tried
     :param others: names of further new hosts
     :raises RemoteError: the coordinator cannot be asked
     """
@@ -94,7 +91,6 @@ def missing_logins(
         of_new = {
             name: pool.submit(_remote(run, place, user).run, login_probe(wanted[name]), timeout=LOGIN_SECONDS)
             for name, place in hosts.items()
-            if users.get(name, user) == user
         }
         said = {name: future.result().stdout for name, future in of_new.items()}
         said |= {name: result.stdout for name, result in of_old.result().items()}

@@ -73,6 +73,6 @@ class CheckPreparedHostOperator(BaseOperator):
         names = [place["hostname"] for place in others]
         findings += check_names([facts], cluster)
         findings += check_own_name([facts], cluster)
-        findings += check_trust(missing_logins(run, cluster, [self.host], {}, names))
+        findings += check_trust(missing_logins(run, cluster, [self.host], names))
         findings += knock_everywhere(run, topology, cluster, [self.host], users={}, others=others)
         return findings
