@@ -22,6 +22,9 @@ if __name__ == "__main__":  # run by hand; tests have the path already
 
 from greenplum_expansion import checks  # noqa: E402
 from greenplum_expansion.checks.catalogue import Check, catalogue  # noqa: E402
+from greenplum_expansion.cluster.state import ExpansionState, Phase, StuckBy  # noqa: E402
+from greenplum_expansion.errors import ActionRefused  # noqa: E402
+from greenplum_expansion.planning.decisions import Presence, RollbackAction, decide_roll_back  # noqa: E402
 from greenplum_expansion.request import ExpansionRequest, RollbackRequest  # noqa: E402
 
 PAGES = ROOT / "docs" / "reference"
@@ -31,7 +34,7 @@ _MADE = "<!-- Written by tools/reference.py from the code; edit that. -->\n\n"
 def pages() -> dict[str, str]:
     """Text of each page by file name."""
     proofs = proving_tests(ROOT / "tests")
-    return {"checks.md": _checks(proofs), "request.md": _requests()}
+    return {"checks.md": _checks(proofs), "request.md": _requests(), "rollback.md": _rollback(proofs)}
 
 
 def proving_tests(directory: Path) -> dict[str, list[str]]:
@@ -89,6 +92,62 @@ def _checks(proofs: Mapping[str, list[str]]) -> str:
 def _proof(name: str, proofs: Mapping[str, list[str]]) -> str:
     tests = ", ".join(f"`{test}`" for test in proofs.get(name, ()))
     return f"Proved with the fault injected: {tests}." if tests else "Not proved by a test yet."
+
+
+def _rollback(proofs: Mapping[str, list[str]]) -> str:
+    """Every situation greenplum_rollback can meet, decided by the code that decides in production."""
+    lines = [
+        "# What greenplum_rollback does",
+        "",
+        "Decided by the state of the cluster ([how it is told](states.md)), and by how many of the planned segments are",
+        "in `gp_segment_configuration`.",
+        "",
+        "| state | planned segments in the catalog | what is done |",
+        "|---|---|---|",
+        *(f"| {state} | {present} | {done} |" for state, present, done in _situations()),
+        "",
+    ]
+    for action in RollbackAction:
+        lines += [f"## {action.value}", "", action.explanation, "", _proof(f"rollback:{action.value}", proofs), ""]
+    lines += [
+        "## refused",
+        "",
+        "Nothing is done; the error says why, and what a person does. What was begun by hand, with an input file of",
+        "somebody's own, is left to that person: `gpexpand -r` deletes what is named in it.",
+        "",
+        _proof("rollback:refused", proofs),
+        "",
+        "## The cluster is down",
+        "",
+        "It is started, with `gpstart -a -R` while an expansion is half done, then looked at again; in the end it is",
+        "restarted for everybody.",
+        "",
+        _proof("rollback:cluster down", proofs),
+    ]
+    return _page(lines)
+
+
+def _situations() -> Iterator[tuple[str, str, str]]:
+    for phase in Phase:
+        for stuck_by in StuckBy if phase is Phase.STUCK else (None,):
+            state = ExpansionState(phase, "", "", stuck_by=stuck_by)
+            name = phase.value + (f" ({stuck_by.value})" if stuck_by else "")
+            healthy, missing = _by_presence(state, False), _by_presence(state, True)
+            yield from ((name, present, done) for done, present in healthy.items())
+            if missing != healthy:
+                yield from ((name, f"{present}, new mirrors missing", done) for done, present in missing.items())
+
+
+def _by_presence(state: ExpansionState, mirrors_missing: bool) -> dict[str, str]:
+    """What is done, and for which presence of the planned segments."""
+    found: dict[str, list[str]] = {}
+    for presence in Presence:
+        try:
+            done = decide_roll_back("", state, presence, mirrors_missing).action.value
+        except ActionRefused:
+            done = "refused"
+        found.setdefault(f"[{done}](#{done.replace(' ', '-')})", []).append(presence.value)
+    return {done: "any" if len(found) == 1 else " or ".join(present) for done, present in found.items()}
 
 
 def _requests() -> str:

@@ -90,7 +90,7 @@ def test_hosts_of_an_expansion_that_goes_on_are_not_undone(half_done: HalfDone) 
     )
 
 
-@pytest.mark.proves("rollback:roll back")
+@pytest.mark.proves("rollback:refused")
 def test_what_a_person_has_begun_by_hand_is_left_to_that_person(half_done: HalfDone) -> None:
     text = "UNINITIALIZED:None\\nEXPANSION_PREPARE_STARTED:/home/gpadmin/by_hand\\n"
     with file_on_coordinator(half_done.practice, "gpexpand.status", text):
@@ -101,7 +101,7 @@ def test_what_a_person_has_begun_by_hand_is_left_to_that_person(half_done: HalfD
         assert half_done.status_file()
 
 
-@pytest.mark.proves("rollback:roll back")
+@pytest.mark.proves("rollback:refused")
 def test_an_input_file_that_was_changed_deletes_nothing(half_done: HalfDone) -> None:
     directory = f"/home/gpadmin/greenplum-expansions/{half_done.expansion_id}"
     changed = f"{directory}/gpexpand_inputfile"
@@ -118,7 +118,7 @@ def test_an_input_file_that_was_changed_deletes_nothing(half_done: HalfDone) -> 
     half_done.assert_as_before(half_done.roll_back())
 
 
-@pytest.mark.proves("rollback:stuck")
+@pytest.mark.proves("rollback:refused")
 def test_a_status_file_that_nobody_can_read_needs_a_person(half_done: HalfDone) -> None:
     with file_on_coordinator(half_done.practice, "gpexpand.status", "EXPANSION_PREPARE_STARTED:/a:b\\n"):
         rollback = half_done.roll_back()

@@ -108,6 +108,11 @@ class RollbackAction(StrEnum):
     GO_ON = "go on"
 
     @property
+    def explanation(self) -> str:
+        """What is done, in a few sentences (docs/reference/rollback.md)."""
+        return _EXPLANATIONS[self]
+
+    @property
     def is_forward(self) -> bool:
         """It completes what cannot be taken back."""
         return self in (RollbackAction.FINISH_FORWARD, RollbackAction.SET_UP_ANEW, RollbackAction.RECOVER_MIRRORS)
@@ -116,6 +121,39 @@ class RollbackAction(StrEnum):
     def needs_approval(self) -> bool:
         """A person decides: it changes the catalog for good, or removes what gpexpand left."""
         return self in (RollbackAction.FINISH_FORWARD, RollbackAction.SET_UP_ANEW, RollbackAction.DROP_SCHEMA)
+
+
+_EXPLANATIONS = {
+    RollbackAction.NOTHING: (
+        "The cluster is left alone. On the new hosts it is looked for what an earlier rollback could not reach: "
+        "servers without a directory, half-built directories, locks; they are ended and removed."
+    ),
+    RollbackAction.ROLL_BACK: (
+        "What a dead gpexpand left at work is ended, what is not its own is moved aside, `gpexpand -r` runs from the "
+        "directory of the expansion, what it leaves is cleaned up, and what was moved aside is put back. Then the "
+        "catalog, the new hosts and every table are compared with what they were."
+    ),
+    RollbackAction.DROP_SCHEMA: (
+        "After an approval, and if no table lies on more segments than there were, schema `gpexpand` is dropped: "
+        "without a status gpexpand neither goes on nor begins, and `gpexpand -c` does not remove it."
+    ),
+    RollbackAction.FINISH_FORWARD: (
+        "After an approval gpexpand runs once more: with a status file past the point of no return it makes its schema "
+        "anew and has the new mirrors made. If a new segment does not answer, the cluster is restarted first. Then "
+        "`add_segments` can be cleared: it finds its work done, and the expansion goes on."
+    ),
+    RollbackAction.SET_UP_ANEW: (
+        "The same, after the status file was written as it stood when the catalog had been changed. Tables that have "
+        "moved already are found out before any is moved."
+    ),
+    RollbackAction.RECOVER_MIRRORS: (
+        "`gprecoverseg -a -F`, which is the last step of the preparation; the status file is gone by then."
+    ),
+    RollbackAction.GO_ON: (
+        "Nothing is done, and the run fails with the task to clear: tables that have not moved, or failed to move, are "
+        "never a reason to roll back."
+    ),
+}
 
 
 @dataclass(frozen=True)
