@@ -99,8 +99,8 @@ def _rollback(proofs: Mapping[str, list[str]]) -> str:
     lines = [
         "# What greenplum_rollback does",
         "",
-        "Decided by the state of the cluster ([how it is told](states.md)), and by how many of the planned segments are",
-        "in `gp_segment_configuration`.",
+        "Decided by the state of the cluster ([how it is told](states.md)), and by how many of the planned segments",
+        "are in `gp_segment_configuration`.",
         "",
         "| state | planned segments in the catalog | what is done |",
         "|---|---|---|",
