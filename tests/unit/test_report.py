@@ -3,7 +3,8 @@
 import pytest
 
 from greenplum_expansion.cluster.state import ExpansionState, Phase
-from greenplum_expansion.report import Report, Section, render_text
+from greenplum_expansion.planning.section import Section
+from greenplum_expansion.report import Report, render_text
 
 SEGMENTS = {
     "added": 4,

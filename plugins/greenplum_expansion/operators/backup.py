@@ -39,7 +39,7 @@ from greenplum_expansion.operators.run import (
 )
 from greenplum_expansion.planning.decisions import Action, Presence
 from greenplum_expansion.planning.plan import human_bytes
-from greenplum_expansion.report import Section
+from greenplum_expansion.planning.section import Section
 from greenplum_expansion.request.backup import BackupChoice
 from greenplum_expansion.triggers.jobs import UNREACHABLE, RemoteJobTrigger
 

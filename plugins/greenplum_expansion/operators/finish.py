@@ -25,7 +25,7 @@ from greenplum_expansion.operators.run import (
     started_now,
 )
 from greenplum_expansion.planning.decisions import Action, decide_clean_up
-from greenplum_expansion.report import Section
+from greenplum_expansion.planning.section import Section
 
 # What gpexpand -c asks of a complete expansion: the list was exported just before. Of one that is not complete it asks
 # first whether the schema is really to be dropped; to that there is no answer here.

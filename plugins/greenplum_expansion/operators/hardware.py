@@ -28,6 +28,7 @@ from greenplum_expansion.operators.run import (
 )
 from greenplum_expansion.planning.decisions import Presence
 from greenplum_expansion.planning.measured import Measured, not_measured
+from greenplum_expansion.planning.section import render_section
 from greenplum_expansion.planning.trials import (
     MOST_EXISTING,
     Group,
@@ -35,7 +36,6 @@ from greenplum_expansion.planning.trials import (
     Omission,
     plan_trials,
 )
-from greenplum_expansion.report import render_section
 from greenplum_expansion.request import ExpansionRequest
 from greenplum_expansion.request.hardware import HardwareCheck
 from greenplum_expansion.survey.hardware import hardware_section

@@ -39,7 +39,7 @@ from greenplum_expansion.planning.decisions import Presence
 from greenplum_expansion.planning.edit import judge_edit
 from greenplum_expansion.planning.placement import PlacementError
 from greenplum_expansion.planning.plan import DatabaseSize, Plan
-from greenplum_expansion.report import Section
+from greenplum_expansion.planning.section import Section
 
 DIGEST_KEY = "digest"
 ANSWER_KEY = "answer"

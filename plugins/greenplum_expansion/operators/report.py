@@ -12,7 +12,8 @@ from greenplum_expansion.hooks.facts import read_expansion_state
 from greenplum_expansion.operators.plan import ANSWER_KEY, ApprovePlanOperator
 from greenplum_expansion.operators.run import SECTION_KEY, STEP_KEY, ExpansionRun, expansion_run
 from greenplum_expansion.operators.segments import SAID_KEY
-from greenplum_expansion.report import Report, Section, render_text
+from greenplum_expansion.planning.section import Section
+from greenplum_expansion.report import Report, render_text
 
 
 class ReportOperator(BaseOperator):

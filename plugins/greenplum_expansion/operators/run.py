@@ -21,7 +21,7 @@ from greenplum_expansion.errors import (
 from greenplum_expansion.hooks.claim import Claim, ClusterClaim
 from greenplum_expansion.hooks.expansion_directory import ExpansionDirectory
 from greenplum_expansion.hooks.greenplum import GreenplumHook
-from greenplum_expansion.report import Section
+from greenplum_expansion.planning.section import Section
 from greenplum_expansion.request import ExpansionRequest, parse_request
 
 # What a retry cannot change; only an unreachable host or database is worth another try.

@@ -13,7 +13,7 @@ from greenplum_expansion.hooks.survey import take_survey
 from greenplum_expansion.operators.run import ExpansionRun, expansion_run, record_section, record_step, started_now
 from greenplum_expansion.planning.decisions import Presence
 from greenplum_expansion.planning.plan import human_bytes
-from greenplum_expansion.report import Section, render_section
+from greenplum_expansion.planning.section import Section, render_section
 from greenplum_expansion.survey.compare import compare, survey_section
 from greenplum_expansion.survey.facts import Survey
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from greenplum_expansion.checks.finding import Finding, Severity
 from greenplum_expansion.planning import layout
 from greenplum_expansion.planning.plan import Plan, human_bytes
-from greenplum_expansion.report import Section
+from greenplum_expansion.planning.section import Section
 
 _MARKUP = re.compile(r"[\\`*_\[\]|<>&~#]")
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from greenplum_expansion.planning.plan import human_bytes
-from greenplum_expansion.report import Section, render_section
+from greenplum_expansion.planning.section import Section, render_section
 from greenplum_expansion.survey.facts import DatabaseSurvey, Survey
 
 _DATABASES_SHOWN = 20

@@ -7,8 +7,8 @@ from typing import Any
 
 from greenplum_expansion.planning.measured import METRICS
 from greenplum_expansion.planning.plan import human_bytes
+from greenplum_expansion.planning.section import Section
 from greenplum_expansion.planning.trials import Group
-from greenplum_expansion.report import Section
 
 
 def hardware_section(result: Mapping[str, Any]) -> Section:

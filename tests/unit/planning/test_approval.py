@@ -9,7 +9,7 @@ from greenplum_expansion.cluster.tablespaces import Tablespace
 from greenplum_expansion.cluster.topology import Topology
 from greenplum_expansion.planning.approval import approval_text
 from greenplum_expansion.planning.placement import Wishes, place
-from greenplum_expansion.report import Section
+from greenplum_expansion.planning.section import Section
 from tests.unit.clusters import recorded
 from tests.unit.planning.test_plan import plan
 

@@ -22,11 +22,11 @@ from greenplum_expansion.operators.run import (
     record_step,
     started_now,
 )
+from greenplum_expansion.planning.section import Section
 from greenplum_expansion.preparation import probes
 from greenplum_expansion.preparation.change import PartPlan
 from greenplum_expansion.preparation.facts import HostFacts
 from greenplum_expansion.preparation.names import HOSTS, plan_hosts_file
-from greenplum_expansion.report import Section
 from greenplum_expansion.request import PreparationPart
 
 

@@ -19,10 +19,10 @@ from greenplum_expansion.operators.run import (
     record_step,
     started_now,
 )
+from greenplum_expansion.planning.section import Section
 from greenplum_expansion.preparation.change import Change, PartPlan
 from greenplum_expansion.preparation.parts import OPERATING_SYSTEM, parts
 from greenplum_expansion.preparation.situation import Situation
-from greenplum_expansion.report import Section
 from greenplum_expansion.request import PreparationPart
 
 # Directories can be made by the cluster's user itself where it may; all else is root's.
