@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import datetime
 import logging
+import math
 import time
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
 
 from psycopg2 import errorcodes
 
@@ -20,6 +22,7 @@ from greenplum_expansion.hooks.facts import read_topology
 from greenplum_expansion.hooks.greenplum import GreenplumHook
 from greenplum_expansion.survey.facts import (
     BLOATED_PERCENT,
+    TABLE_KINDS,
     Bloat,
     DatabaseSurvey,
     Named,
@@ -40,10 +43,10 @@ APPEND_OPTIMISED = 200  # the largest ones are asked for deleted rows, one after
 _AT_A_TIME = 25
 _NAMES = 50
 _SCHEMAS = 500
+_SLICE = 10_000  # tables whose sizes one session asks for
 _LEAST_BYTES = 512 * 1024  # a segment on average; in fewer blocks than these sixteen, sizes say nothing about skew
 
 Row = dict[str, Any]
-T = TypeVar("T")
 
 
 def take_survey(hook: GreenplumHook, *, statement_seconds: int = STATEMENT_SECONDS) -> Survey:
@@ -57,14 +60,14 @@ def take_survey(hook: GreenplumHook, *, statement_seconds: int = STATEMENT_SECON
     topology = read_topology(hook)
     options = {"statement_timeout": f"{statement_seconds}s", "lock_timeout": f"{LOCK_SECONDS}s"}
     with hook.connected(options=options) as connection:
-        part = _Part(hook, connection, started + PATIENCE)
+        part = _Part(hook, connection, started + PATIENCE, options)
         rows = part.rows("database sizes", "database_sizes")
         sizes = {row["dbname"]: int(row["size_bytes"]) for row in rows}
         no_sizes = dict(part.not_known)
     databases = []
     for name in hook.databases():
         with hook.connected(name, options=options) as connection:
-            part = _Part(hook, connection, started + PATIENCE)
+            part = _Part(hook, connection, started + PATIENCE, options)
             part.not_known.update(no_sizes)
             databases.append(_survey_database(name, sizes.get(name), topology.segment_count, part))
         log.info("%s: %d tables in %d schemas", name, databases[-1].tables, len(databases[-1].schemas))
@@ -82,11 +85,20 @@ def take_survey(hook: GreenplumHook, *, statement_seconds: int = STATEMENT_SECON
 class _Part:
     """Asks one question after the other, and notes which were not answered."""
 
-    def __init__(self, hook: GreenplumHook, connection: Any, deadline: float) -> None:
+    def __init__(self, hook: GreenplumHook, connection: Any, deadline: float, options: Mapping[str, str]) -> None:
         self.hook = hook
         self.connection = connection
         self.deadline = deadline
+        self.options = options
         self.not_known: dict[str, str] = {}
+
+    @contextmanager
+    def own_session(self) -> Iterator[_Part]:
+        """The same in a session that ends with it, and what its backends remember."""
+        with self.hook.connected(self.connection.info.dbname, options=self.options) as connection:
+            other = _Part(self.hook, connection, self.deadline, self.options)
+            other.not_known = self.not_known
+            yield other
 
     def rows(self, what: str, statement: str, params: Mapping[str, Any] | None = None) -> list[Row]:
         """The statement's rows; none, and a note, if it was refused or too slow.
@@ -114,17 +126,8 @@ _REASONS = {
 
 def _survey_database(name: str, size_bytes: int | None, segments: int, part: _Part) -> DatabaseSurvey:
     objects = part.rows("objects", "survey_objects")
-    schemas = schemas_from_rows(objects, part.rows("schema sizes", "survey_schema_sizes"))
-    tables = part.rows(
-        "tables",
-        "survey_tables",
-        {
-            "largest": LARGEST,
-            "uneven": UNEVEN,
-            "append_optimised": APPEND_OPTIMISED,
-            "least_bytes": _LEAST_BYTES * segments,
-        },
-    )
+    schema_sizes, tables = _sizes(part, _holding_rows(objects), segments)
+    schemas = schemas_from_rows(objects, schema_sizes)
     asked, bloat = _append_optimised_bloat(part, tables)
     heaps = part.rows("heap bloat", "survey_heap_bloat", {"most": _NAMES})
     indexes = part.rows("indexes", "survey_indexes")
@@ -132,8 +135,8 @@ def _survey_database(name: str, size_bytes: int | None, segments: int, part: _Pa
         name=name,
         size_bytes=size_bytes,
         schemas=schemas[:_SCHEMAS],
-        largest=tuple(_table(row) for row in tables if row["by_size"] <= LARGEST),
-        uneven=_pick(tables, lambda row: row["skew"] is not None and row["by_skew"] <= UNEVEN, "by_skew"),
+        largest=tuple(map(_table, _most(tables, LARGEST, _all_bytes))),
+        uneven=tuple(map(_table, _most(tables, UNEVEN, lambda row: float(row["skew"] or 0)))),
         append_optimised_asked=asked,
         append_optimised_bloat=bloat,
         heap_bloat_total=_total(heaps),
@@ -158,13 +161,46 @@ def _survey_database(name: str, size_bytes: int | None, segments: int, part: _Pa
     )
 
 
+def _holding_rows(objects: Sequence[Row]) -> int:
+    kinds = {*TABLE_KINDS, "materialized view"}
+    return sum(int(row["objects"]) for row in objects if row["kind"] in kinds)
+
+
+def _sizes(part: _Part, tables: int, segments: int) -> tuple[list[Row], list[Row]]:
+    """Sizes by schema, and the tables worth naming.
+
+    A segment's backend remembers every table it has looked at, some 10 KB each: a hundred thousand in one session would
+    take a gigabyte on each segment. So they are asked in slices, each in a session of its own.
+    """
+    slices = max(1, math.ceil(tables / _SLICE))
+    wanted = {
+        "largest": LARGEST,
+        "uneven": UNEVEN,
+        "append_optimised": APPEND_OPTIMISED,
+        "least_bytes": _LEAST_BYTES * segments,
+    }
+    by_schema: dict[str, Row] = {}
+    named: list[Row] = []
+    for number in range(slices):
+        some = {"slices": slices, "slice": number}
+        with part.own_session() as session:
+            for row in session.rows("schema sizes", "survey_schema_sizes", some):
+                known = by_schema.setdefault(row["schema_name"], {**row, "row_bytes": 0, "other_bytes": 0})
+                known["row_bytes"] += row["row_bytes"]
+                known["other_bytes"] += row["other_bytes"]
+            named += session.rows("tables", "survey_tables", {**wanted, **some})
+        for what in {"schema sizes", "tables"} & part.not_known.keys():
+            part.not_known[what] += f" ({number} of {slices} parts were asked)" if slices > 1 else ""
+            return ([] if "schema sizes" in part.not_known else list(by_schema.values())), named
+    return list(by_schema.values()), named
+
+
 def _append_optimised_bloat(part: _Part, tables: Sequence[Row]) -> tuple[int, tuple[Bloat, ...]]:
     """How many tables were asked, and those of them that keep too many deleted rows."""
-    mine = [row for row in tables if row["append_optimised"] and row["by_kind"] <= APPEND_OPTIMISED]
     if "tables" in part.not_known:
         part.not_known["append-optimised bloat"] = "the largest tables are not known"
         return 0, ()
-    mine.sort(key=lambda row: row["by_kind"])
+    mine = _most([row for row in tables if row["append_optimised"]], APPEND_OPTIMISED, lambda row: row["row_bytes"])
     names = {int(row["oid"]): _name(row) for row in mine}
     oids = list(names)
     found: list[Bloat] = []
@@ -187,8 +223,13 @@ def _append_optimised_bloat(part: _Part, tables: Sequence[Row]) -> tuple[int, tu
     return asked, tuple(sorted(found, key=lambda bloat: -(bloat.percent or 0)))
 
 
-def _pick(rows: Sequence[Row], wanted: Callable[[Row], bool], order: str) -> tuple[TableSurvey, ...]:
-    return tuple(_table(row) for row in sorted(filter(wanted, rows), key=lambda row: row[order]))
+def _most(rows: Sequence[Row], number: int, figure: Callable[[Row], float]) -> list[Row]:
+    """Those with the largest figures; none whose figure is 0."""
+    return sorted((row for row in rows if figure(row) > 0), key=lambda row: (-figure(row), _name(row)))[:number]
+
+
+def _all_bytes(row: Row) -> float:
+    return float(row["row_bytes"] + row["other_bytes"])
 
 
 def _table(row: Row) -> TableSurvey:
