@@ -16,7 +16,7 @@ from greenplum_expansion.hooks.remote import CommandResult, Script
 
 AT_A_TIME = 8  # below MaxStartups (10) of any one host, and small beside what gpstart opens
 _CONNECT_SECONDS = 10
-_UNREACHED = 255  # ssh's own exit code
+_TOO_LATE = 124  # exit code of timeout(1)
 _MARK = "greenplum-expansion-begins"
 
 
@@ -62,7 +62,8 @@ def unreached(results: Mapping[str, CommandResult], names: Sequence[str]) -> dic
             silent[name] = "no answer"
         elif result.exit_code:
             said = result.stderr.strip().splitlines()
-            silent[name] = said[-1] if said else f"exit code {result.exit_code}"
+            silence = "it did not answer in time" if result.exit_code == _TOO_LATE else f"exit code {result.exit_code}"
+            silent[name] = said[-1] if said else silence
     return silent
 
 

@@ -2,56 +2,26 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from greenplum_expansion.hooks.members import run_on_members, unreached
-from greenplum_expansion.hooks.remote import CommandResult, Script
-
-SSH = """#!/bin/bash
-while [ "$1" != -- ]; do shift; done
-case $2 in
-    down) echo "ssh: connect to host down port 22: Connection refused" >&2; exit 255;;
-    noisy) echo "Welcome to noisy!";;
-esac
-HOST=$2 exec bash -c "$3"
-"""
+from greenplum_expansion.hooks.remote import Script
+from tests.unit.hooks.local_hosts import local_hook
 
 
 @pytest.fixture
 def hook(tmp_path: Path) -> Any:
-    """A coordinator called mdw that is this machine."""
-    (tmp_path / "ssh").write_text(SSH)
-    (tmp_path / "ssh").chmod(0o755)
-
-    def run(script: Script, timeout: float) -> CommandResult:
-        done = subprocess.run(
-            ["bash"],
-            input=script.text,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-            env={**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}", "HOST": "here"},
-        )
-        assert done.returncode == 0, done
-        return CommandResult(done.returncode, done.stdout, done.stderr)
-
-    return SimpleNamespace(
-        environment=lambda: SimpleNamespace(hostname="mdw"), coordinator=lambda: SimpleNamespace(run=run)
-    )
+    return local_hook(tmp_path)
 
 
 def test_each_host_runs_its_own_script_and_the_coordinator_needs_no_ssh(hook):
     scripts = {name: Script(f"echo {name} on $HOST; echo 'ä' >&2") for name in ("mdw", "sdw1", "noisy")}
     found = run_on_members(hook, scripts)
     assert {name: result.stdout for name, result in found.items()} == {
-        "mdw": "mdw on here\n",
+        "mdw": "mdw on mdw\n",
         "sdw1": "sdw1 on sdw1\n",
         "noisy": "noisy on noisy\n",
     }
