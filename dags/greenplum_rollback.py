@@ -42,6 +42,10 @@ with DAG(
         ),
         rollback.UndoPreparationOperator(task_id="undo_preparation"),
         rollback.RollbackReportOperator(
-            task_id="report", probe_task="probe", proof_task="verify", trigger_rule=TriggerRule.ALL_DONE
+            task_id="report",
+            probe_task="probe",
+            proof_task="verify",
+            undo_task="undo_preparation",
+            trigger_rule=TriggerRule.ALL_DONE,
         ),
     )

@@ -87,6 +87,8 @@ def _stop(host: RemoteHost, datadirs: Sequence[str], what: str) -> list[str]:
 def remove_socket_locks(host: RemoteHost, ports_and_datadirs: Sequence[tuple[int, str]]) -> list[str]:
     """Remove the socket and its lock file in /tmp of a server that is gone, if the lock names our directory.
 
+    Also the empty directories by which gpexpand -r empties others, left there when it was killed or could not go on.
+
     A server that is killed leaves them, and the next one on that port would ask a stranger's pid. Returns what was
     removed.
     """
@@ -102,7 +104,9 @@ unlock() {
 }
 """
         + "\n".join(lines)
-        + "\ntrue",
+        + """
+for d in /tmp/emptyForRemove*; do [ -O "$d" ] && rmdir -- "$d" 2>/dev/null && echo "removed $d"; done
+true""",
         "remove locks of servers that are gone",
     )
     return host.run(script).stdout.splitlines()
@@ -237,13 +241,18 @@ true""",
     return hook.coordinator().run(script, timeout=300).stdout.splitlines()
 
 
-def forget_on_standby(hook: GreenplumHook, topology: Topology) -> None:
-    """Remove the copies of gpexpand's files on the standby: after a failover gpstart would refuse to start over them.
+def forget_copies(hook: GreenplumHook, topology: Topology) -> None:
+    """Remove what is left of gpexpand's files on coordinator and standby, when its status file is gone.
 
-    A standby that is away is not waited for; one that is down or gone is somebody else's trouble, and was told of.
+    gpexpand -r gives up over a standby that is away, with its copy of the catalog in place; and over a copy of the
+    status file on the standby gpstart would refuse to start after a failover. A standby that is away is not waited for.
     """
+    if read_status_file(hook) is not None:
+        return
+    where = hook.environment().coordinator_data_directory
+    hook.coordinator().run(["rm", "-f", "--", posixpath.join(where, STATUS_FILES[1])])
     standby = topology.standby
-    if standby is None or read_status_file(hook) is not None:
+    if standby is None:
         return
     host = hook.host(standby.hostname, standby.address)
     try:

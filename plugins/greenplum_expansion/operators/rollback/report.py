@@ -7,8 +7,8 @@ from typing import Any
 
 from airflow.sdk import BaseOperator
 
-from greenplum_expansion.cluster.state import ExpansionState, Phase
-from greenplum_expansion.errors import StepFailed
+from greenplum_expansion.cluster.state import Phase
+from greenplum_expansion.errors import ActionRefused, StepFailed
 from greenplum_expansion.hooks.server import ServerMode, read_state_without_server
 from greenplum_expansion.operators.rollback.run import TOLD_KEY, RollbackRun, rollback_run
 from greenplum_expansion.operators.run import STEP_KEY
@@ -18,16 +18,18 @@ from greenplum_expansion.planning.progress import human_seconds
 class RollbackReportOperator(BaseOperator):
     """Say what was found, done and proven; runs also after failures, and then fails itself.
 
-    :param probe_task, proof_task: task ids of the ProbeExpansionOperator and VerifyRollbackOperator
+    :param probe_task, proof_task, undo_task: task ids of the ProbeExpansionOperator, the VerifyRollbackOperator and the
+        UndoPreparationOperator
     :return: ``{found, proven, told, state, next}``
     """
 
     ui_color = "#dbe6f4"
 
-    def __init__(self, *, probe_task: str, proof_task: str, **kwargs: Any) -> None:
+    def __init__(self, *, probe_task: str, proof_task: str, undo_task: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.probe_task = probe_task
         self.proof_task = proof_task
+        self.undo_task = undo_task
 
     def execute(self, context: Mapping[str, Any]) -> dict[str, Any]:
         ti = context["ti"]
@@ -38,28 +40,42 @@ class RollbackReportOperator(BaseOperator):
         found = ti.xcom_pull(task_ids=self.probe_task) or {}
         proven = ti.xcom_pull(task_ids=self.proof_task)
         with rollback_run(context) as run:
-            state = _state(run)
+            phase, cause, next_action = _judge(run)
             report = {
                 "found": found,
                 "proven": proven,
                 "told": list(dict.fromkeys(told)),
-                "state": str(state.phase),
-                "next": "" if proven else state.next_action,
+                "state": str(phase),
+                "next": "" if proven else next_action,
             }
             for line in _lines(report, steps):
                 self.log.info("%s", line)
             ti.xcom_push(key="report", value=report)
             if not proven:
-                raise StepFailed(run.subject, f"the cluster is '{state.phase}': {state.because}", state.next_action)
+                raise StepFailed(run.subject, cause, next_action)
+            if run.request.undo_preparation and ti.xcom_pull(task_ids=self.undo_task) is None:
+                raise StepFailed(
+                    run.subject,
+                    f"{proven}, but not all that was changed on hosts was taken back",
+                    f"see the log of {self.undo_task}",
+                )
         return report
 
 
-def _state(run: RollbackRun) -> ExpansionState:
-    if run.mode is not ServerMode.DOWN:
-        return run.look(0.0).state
-    return read_state_without_server(run.hook) or ExpansionState(
-        Phase.IDLE, "the cluster is down", "start it with gpstart -a"
-    )
+def _judge(run: RollbackRun) -> tuple[str, str, str]:
+    """Phase of the cluster now, why it is not where it should be, and what a person does next."""
+    if run.mode is ServerMode.DOWN:
+        state = read_state_without_server(run.hook)
+        left = f"; {state.because}" if state else ""
+        return state.phase if state else Phase.IDLE, f"the cluster is down{left}", "see the log of start_cluster"
+    situation = run.look(0.0)
+    state = situation.state
+    try:
+        decision = run.decide(situation)
+    except ActionRefused as error:
+        return state.phase, error.cause, error.next_action
+    next_action = "see the log of the task that failed" if state.phase is Phase.IDLE else state.next_action
+    return state.phase, f"the cluster is '{state.phase}': {decision.because}", next_action
 
 
 def _lines(report: Mapping[str, Any], steps: list[dict[str, Any]]) -> list[str]:

@@ -176,7 +176,7 @@ class RollBackOperator(BaseOperator):
         removed = leftovers.remove_coordinator_files(run.hook, directory, None)
         removed += leftovers.remove_template_tablespaces(run.hook, plan)
         self._say(run, "coordinator", [f"removed {path}" for path in removed])
-        leftovers.forget_on_standby(run.hook, plan.before)
+        leftovers.forget_copies(run.hook, plan.before)
         recorded = places.read_recorded(run.hook, directory)
         for hostname, instances in places.instances_by_host(plan).items():
             if why := places.reachable(run.hook, instances):
