@@ -118,7 +118,7 @@ def check_sessions(sessions: Sequence[Session], drained: bool) -> list[Finding]:
     if not working:
         return []
     what = "before preparation they are waited for or ended" if drained else "preparation may have to wait for them"
-    return [Finding.note("sessions", f"{len(working)} are in a transaction ({what}): {_named(working)}")]
+    return [Finding.note("sessions", f"{len(working)} in a transaction ({what}): {_named(working)}")]
 
 
 @check("long-transactions", "No transaction is open for long")
@@ -160,8 +160,8 @@ def check_catalog_changes(sessions: Sequence[Session], drained: bool) -> list[Fi
     return [
         Finding.warning(
             "sessions",
-            f"{len(holding)} have changed a catalog and not committed; preparation waits for them, and nobody else can "
-            f"change a catalog meanwhile: {_named(holding)}",
+            f"{len(holding)} in a transaction that has changed a catalog; preparation waits for its end, and nobody else "
+            f"can change a catalog meanwhile: {_named(holding)}",
             "let them commit, or let the request wait for sessions or end them",
         )
     ]

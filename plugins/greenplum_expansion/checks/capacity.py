@@ -164,7 +164,7 @@ def _remedy(filesystem: Filesystem, growth: Growth, wished: int, need: int) -> s
     free = f"free {human_bytes(need - filesystem.free_bytes)}"
     fit = moves_that_fit(filesystem, growth, wished)
     if fit:
-        return f"move {fit} tables at a time, or {free}"
+        return f"move at most {fit} of them at a time, or {free}"
     return f"{free}; moving fewer tables at a time does not suffice" if filesystem.residents else free
 
 

@@ -130,11 +130,13 @@ def check_heap_checksums(topology: Topology, checksums: Mapping[int, str]) -> li
     gpexpand compares them before it begins, and ends with an error if they differ; but where no segment answers it
     only logs that and goes on (6.24.3, ``validate_heap_checksums``).
 
+    Of an instance that is down "segments-up" speaks.
+
     :param checksums: version of the data page checksums by dbid ("0" is none, empty if it could not be read)
     """
     findings = []
     for instance in topology.instances:
-        if instance.dbid in checksums and not checksums[instance.dbid]:
+        if instance.is_up and instance.dbid in checksums and not checksums[instance.dbid]:
             findings.append(
                 Finding.error(
                     str(instance),

@@ -48,7 +48,7 @@ def test_a_long_transaction_is_a_warning_unless_it_is_waited_for_or_ended() -> N
 
 def test_a_changed_catalog_is_told_with_what_it_holds_up() -> None:
     (finding,) = check_catalog_changes([WORKING, FORGOTTEN], drained=False)
-    assert "1 have changed a catalog and not committed" in finding.problem
+    assert "1 in a transaction that has changed a catalog" in finding.problem
     assert check_catalog_changes([WORKING, FORGOTTEN], drained=True) == []
 
 

@@ -46,7 +46,7 @@ def test_too_little_room_is_told_with_the_moves_that_fit_and_what_to_free() -> N
     assert finding.severity is Severity.ERROR
     assert finding.subject == "sdw1:/data1"
     assert "16.0 GiB needed (new copies of dwh.t0, dwh.t1, dwh.t2 on 2 instances), 12.0 GiB free" in finding.problem
-    assert finding.remedy == "move 1 tables at a time, or free 4.0 GiB"
+    assert finding.remedy == "move at most 1 of them at a time, or free 4.0 GiB"
     assert finding.check == "disk-space"
 
 
