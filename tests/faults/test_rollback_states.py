@@ -84,6 +84,7 @@ def test_hosts_of_an_expansion_that_goes_on_are_not_undone(half_done: HalfDone) 
     rollback = half_done.roll_back(undo_preparation=True)
 
     assert rollback.states["verify"] == "success"
+    assert rollback.states["report"] == "failed"
     assert (
         "run halfdone of greenplum_expand goes on, and needs its hosts prepared"
         in (rollback.errors["undo_preparation"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from airflow.sdk import BaseOperator
@@ -17,7 +17,7 @@ from greenplum_expansion.hooks.server import ServerMode, was_restricted_by_us
 from greenplum_expansion.operators.rollback.run import RollbackRun, Situation, rollback_run
 from greenplum_expansion.operators.run import record_step, run_is_active, started_now, this_airflow
 from greenplum_expansion.planning.decisions import RollbackAction
-from greenplum_expansion.planning.fingerprint import compare
+from greenplum_expansion.planning.fingerprint import TableFingerprint, compare
 from greenplum_expansion.planning.places import Owner, judge_owner, tar_directory
 from greenplum_expansion.planning.plan import Plan, differences
 
@@ -127,11 +127,15 @@ class VerifyRollbackOperator(BaseOperator):
         checksums = any(fingerprint.checksum is not None for fingerprint in before)
         after = take_fingerprints(run.hook, read_tables(run.hook), checksums=checksums, sessions=_SESSIONS)
         comparison = compare(before, after, plan.before.segment_count)
-        differing = [str(difference) for difference in comparison.differences]
+        lossy = self._emptied(run, before, after) if comparison.differences else set()
+        for name in sorted(lossy):
+            run.tell(f"{name} is unlogged: the server empties such a table when it recovers from a crash")
+        differing = [str(difference) for difference in comparison.differences if difference.table not in lossy]
         for sentence in differing:
             self.log.warning("%s", sentence)
         if not differing:
-            return f", and {comparison.rows} rows in {comparison.compared} tables are, too"
+            but = f", but {len(lossy)} unlogged ones that a crash emptied" if lossy else ""
+            return f", and {comparison.rows} rows in {comparison.compared} tables are, too{but}"
         if run.request.expect_writes:
             run.tell(f"{len(differing)} tables differ from before, as the cluster is written to: {differing[0]} …")
             return f"; {len(differing)} of {comparison.compared} tables were written to meanwhile"
@@ -141,6 +145,18 @@ class VerifyRollbackOperator(BaseOperator):
             "if applications wrote meanwhile, trigger again with 'The cluster is written to meanwhile'; a rollback "
             "itself touches no table",
         )
+
+    def _emptied(
+        self, run: RollbackRun, before: Sequence[TableFingerprint], after: Sequence[TableFingerprint]
+    ) -> set[str]:
+        """Unlogged tables that have lost rows: no expansion does that, but a server that was killed."""
+        unlogged = {
+            f"{dbname}.{row['fq_name']}"
+            for dbname in run.hook.databases()
+            for row in run.hook.query("unlogged_tables", dbname=dbname)
+        }
+        now = {fingerprint.key: fingerprint.rows for fingerprint in after}
+        return {old.name for old in before if old.name in unlogged and now.get(old.key, old.rows) < old.rows}
 
     def _release_claim(self, context: Mapping[str, Any], run: RollbackRun, expansion_id: str) -> str:
         """Let the next expansion have the cluster, unless this one still goes on (waits for its approval, say)."""
