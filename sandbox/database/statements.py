@@ -332,7 +332,7 @@ def _columns(items: list[Token], sql: str, ask: Ask | None) -> list[Edit]:
     """gp_segment_id as a function of tableoid, gp_dist_random('t') as a table."""
     edits: list[Edit] = []
     words = {token.lower for token in items}
-    owns_column = any(w in words for w in ("pg_locks", "gp_stat_replication")) or any(
+    owns_column = any(w in words for w in ("pg_locks", "gp_stat_replication", "gp_tablespace_location")) or any(
         w.startswith("__gp_") for w in words
     )
     for index, token in enumerate(items):
