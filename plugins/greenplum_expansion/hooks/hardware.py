@@ -16,7 +16,7 @@ _KILL_AFTER = 30  # seconds gpcheckperf gets to remove its files, once interrupt
 
 
 def read_room(host: RemoteHost, directories: Sequence[str]) -> HostRoom:
-    """Memory of a host, and the free space in those of `directories` that exist there and can be written.
+    """Memory of a host, and the free space in those of `directories`, or above them, that exist and can be written.
 
     :raises RemoteError: the host cannot be asked
     """
@@ -39,17 +39,29 @@ def read_room(host: RemoteHost, directories: Sequence[str]) -> HostRoom:
             memory = int(rest) * 1024
         elif word == "place":
             device, blocks, size, directory = rest.split(" ", 3)
-            places.append(Place(directory, device, int(blocks) * int(size)))
+            place = Place(directory, device, int(blocks) * int(size))
+            if place.directory not in {known.directory for known in places}:
+                places.append(place)
     if not memory:
         raise RemoteError(f"Memory of {host.hostname}", "/proc/meminfo does not tell it", "look at that file there")
     return HostRoom(host.hostname, memory, tuple(places))
 
 
-# Number of the filesystem's device; blocks free for ordinary users, and their size.
+# Number of the filesystem's device; blocks free for ordinary users, and their size. A directory that gpexpand will make
+# is measured by what holds it, up to where its filesystem ends: above a mount point lies another disk.
 _PLACE = """
 place() {
-    [ -d "$1" ] && [ -w "$1" ] && [ -x "$1" ] || return 0
-    printf 'place %s %s %s\\n' "$(stat -c %d -- "$1")" "$(stat -f -c '%a %S' -- "$1")" "$1"
+    up=$1 first=
+    while [ "$up" != / ]; do
+        if [ -d "$up" ]; then
+            device=$(stat -c %d -- "$up") || return 0
+            [ "${first:=$device}" = "$device" ] || return 0
+            if [ -w "$up" ] && [ -x "$up" ]; then
+                printf 'place %s %s %s\\n' "$device" "$(stat -f -c '%a %S' -- "$up")" "$up"
+            fi
+        fi
+        up=$(dirname -- "$up")
+    done
 }"""
 
 

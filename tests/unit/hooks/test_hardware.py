@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from greenplum_expansion.hooks.hardware import measuring_script
+from greenplum_expansion.hooks.hardware import measuring_script, read_room
+from greenplum_expansion.hooks.remote import RemoteHost
 from greenplum_expansion.planning.measured import Measured
 from greenplum_expansion.planning.trials import Group, Trial
 
@@ -61,6 +62,24 @@ class Stage:
 @pytest.fixture
 def stage(tmp_path: Path) -> Stage:
     return Stage(tmp_path)
+
+
+def test_room_is_looked_for_in_the_directory_or_above_it_on_the_same_filesystem(
+    shared_host: RemoteHost, tmp_path: Path
+) -> None:
+    (tmp_path / "primary").mkdir()
+
+    room = read_room(shared_host, [f"{tmp_path}/primary", f"{tmp_path}/to/be/made", "/dev/shm/none"])
+
+    found = [place.directory for place in room.places]
+    assert found[:2] == [f"{tmp_path}/primary", str(tmp_path)]
+    assert len(set(found)) == len(found)
+    assert "/" not in found
+    # Above a mount point lies another disk.
+    assert "/dev/shm" in found
+    assert "/dev" not in found
+    assert room.memory_bytes == os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    assert 0 < room.places[0].free_bytes < os.statvfs(tmp_path).f_blocks * os.statvfs(tmp_path).f_frsize
 
 
 def test_every_trial_gets_its_own_command_and_nothing_is_swept_when_all_went_well(stage: Stage) -> None:
