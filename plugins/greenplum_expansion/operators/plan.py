@@ -75,8 +75,7 @@ class MakePlanOperator(BaseOperator):
         for finding in plan.findings:
             self.log.info("%s", finding)
         context["ti"].xcom_push(key=FINDINGS_KEY, value=[finding.to_dict() for finding in plan.findings])
-        rows = tuple(layout.rows(layout.lay_out(plan.before, plan.new)))
-        record_section(context, Section("Layout", columns=layout.COLUMNS, rows=rows))
+        _record_layout(context, plan, "Layout")
         record_step(context, started, f"{len(plan.new)} new instances")
         return plan.to_dict()
 
@@ -217,6 +216,7 @@ class ApprovePlanOperator(ApprovalOperator):
         :raises EditRefused: it cannot be carried out, or deviates in a way the approver has not seen
         """
         shown = context["ti"].xcom_pull(task_ids=context["ti"].task_id, key=_SHOWN_KEY)
+        # Over the API the form may be left out; a field that was emptied comes as null.
         texts = [str(entered.get(name, shown[name]) or "") for name in (_INPUT_FILE, _TABLESPACE_FILE)]
         unchanged = [_lines(text) for text in texts] == [
             _lines(shown[name]) for name in (_INPUT_FILE, _TABLESPACE_FILE)
@@ -227,19 +227,21 @@ class ApprovePlanOperator(ApprovalOperator):
             return bool(shown[DIGEST_KEY] != planned.digest)
         with expansion_run(context) as run:
             run.require_claim()
-            plan = self._accept(run, planned, texts, unchanged)
+            plan = self._accept(run, planned, texts)
             run.directory.write_plan(plan)
             drop_draft(run.directory)
         for line in (plan.input_file + plan.tablespace_file).splitlines():
             self.log.info("input file as edited: %s", line)
         context["ti"].xcom_push(key=DIGEST_KEY, value=plan.digest)
+        _record_layout(context, plan, "Layout as edited")
         return plan.digest != planned.digest
 
-    def _accept(self, run: ExpansionRun, planned: Plan, texts: Sequence[str], seen: bool) -> Plan:
-        """:param seen: these very texts were shown, with what is to be said of them, and approved once more"""
+    def _accept(self, run: ExpansionRun, planned: Plan, texts: Sequence[str]) -> Plan:
+        """:raises EditRefused: the texts are wrong, or deviate from the pattern in a way that was not shown yet"""
         edit = judge_edit(read_topology(run.hook), planned, *texts)
         wrong = list(edit.errors) or (_look(run, edit.plan) if edit.plan else [])
-        news = [] if seen else list(edit.deviations)
+        draft = read_draft(run.directory, planned.digest)
+        news = [finding for finding in edit.deviations if draft is None or finding not in draft.findings]
         if edit.plan and not wrong and not news:
             return edit.plan
         said = wrong or news
@@ -249,6 +251,12 @@ class ApprovePlanOperator(ApprovalOperator):
             findings_text(said),
             "the approval is asked for once more, with this on top; nothing was done",
         )
+
+
+def _record_layout(context: Mapping[str, Any], plan: Plan, title: str) -> None:
+    """For the report: hosts as they will be."""
+    rows = tuple(layout.rows(layout.lay_out(plan.before, plan.new)))
+    record_section(context, Section(title, columns=layout.COLUMNS, rows=rows))
 
 
 def _look(run: ExpansionRun, plan: Plan) -> list[Finding]:

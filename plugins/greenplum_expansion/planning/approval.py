@@ -14,6 +14,7 @@ from greenplum_expansion.planning import layout
 from greenplum_expansion.planning.plan import Plan, human_bytes
 from greenplum_expansion.planning.section import Section
 
+_ROWS_SHOWN = 30  # of what an earlier step found out; all of it is in the report
 _MARKUP = re.compile(r"[\\`*_\[\]|<>&~#]")
 
 _WHILE_ADDING = (
@@ -131,7 +132,9 @@ def _by_location(plan: Plan, position: int, primaries: Iterable[int]) -> dict[st
 def _section(section: Section) -> list[str]:
     parts = [f"### {_plain(section.title)}", *(_plain(line) for line in section.lines)]
     if section.columns:
-        parts.append(_table(section.columns, section.rows))
+        parts.append(_table(section.columns, section.rows[:_ROWS_SHOWN]))
+        if len(section.rows) > _ROWS_SHOWN:
+            parts.append(f"and {len(section.rows) - _ROWS_SHOWN} more rows, which the report shows")
     return parts
 
 

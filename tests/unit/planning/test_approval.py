@@ -49,6 +49,13 @@ def test_what_earlier_steps_found_out_is_shown() -> None:
     )
 
 
+def test_a_long_table_is_cut_and_says_so() -> None:
+    text = approval_text(plan(), [], [Section("Survey", (), ("Table",), tuple((f"t{n}",) for n in range(99)))])
+    assert "| t29 |" in text
+    assert "| t30 |" not in text
+    assert "and 69 more rows, which the report shows" in text
+
+
 def test_tablespaces_are_shown_where_they_will_lie() -> None:
     tablespace = Tablespace("fast|ts", 17, "/data/ts")
     text = approval_text(
