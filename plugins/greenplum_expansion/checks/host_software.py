@@ -16,22 +16,29 @@ USUAL_TOOLS = ("ss", "netstat", "ip", "ping", "gzip", "zstd", "lsof", "less", "p
 MODULES = ("gppylib", "psutil", "pg", "pgdb", "psycopg2", "lockfile", "paramiko")
 
 
-@check("new-host-greenplum", "New hosts have the coordinator's Greenplum")
+@check("new-host-greenplum", "Greenplum is installed on new hosts")
 def check_greenplum(new: HostFacts, cluster: Cluster, gphome: str) -> list[Finding]:
-    """``postgres --gp-version`` in GPHOME says the same as on the coordinator, build included.
+    """The server is in the directory that GPHOME is on the coordinator: utilities call it there on every host."""
+    if new.software.version is not None:
+        return []
+    wanted = cluster.reference.software.version if cluster.reference else None
+    return [
+        Finding.error(
+            subject_of(new.hostname),
+            f"Greenplum is not installed in {gphome}",
+            f"install the same package as on the coordinator ({wanted}) and link it to {gphome}",
+        )
+    ]
+
+
+@check("new-host-version", "New hosts have the coordinator's version of Greenplum")
+def check_version(new: HostFacts, cluster: Cluster) -> list[Finding]:
+    """``postgres --gp-version`` says the same as on the coordinator, build included.
 
     The catalog that is copied to new segments belongs to one version; gpexpand does not compare.
     """
     wanted = cluster.reference.software.version if cluster.reference else None
-    if new.software.version is None:
-        return [
-            Finding.error(
-                subject_of(new.hostname),
-                f"Greenplum is not installed in {gphome}",
-                f"install the same package as on the coordinator ({wanted}) and link it to {gphome}",
-            )
-        ]
-    if wanted is not None and new.software.version != wanted:
+    if wanted is not None and new.software.version not in (None, wanted):
         return [
             Finding.error(
                 subject_of(new.hostname),

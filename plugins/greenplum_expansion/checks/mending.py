@@ -21,18 +21,18 @@ class Mending:
     part: PreparationPart
 
 
-# By id of the check. Only what the step changes for certain: another release of the operating system, say, it does not.
+# By id of the check. Only what the step changes for certain: a name that leads elsewhere, an installation of another
+# version or a user with other ids it leaves to a person.
 MENDINGS: Mapping[str, Mending] = {
     "new-host-login": Mending("prepare_hosts", PreparationPart.ACCOUNT),
     "new-host-user": Mending("prepare_hosts", PreparationPart.ACCOUNT),
     "new-host-name": Mending("prepare_hosts_files", PreparationPart.HOSTS_FILE),
-    "names-resolve-equally": Mending("prepare_hosts_files", PreparationPart.HOSTS_FILE),
+    "names-known-everywhere": Mending("prepare_hosts_files", PreparationPart.HOSTS_FILE),
     "own-name-not-loopback": Mending("prepare_hosts_files", PreparationPart.HOSTS_FILE),
     "new-host-clock": Mending("prepare_hosts", PreparationPart.TIME),
     "new-ports-not-ephemeral": Mending("prepare_hosts", PreparationPart.KERNEL),
     "new-directories-writable": Mending("prepare_hosts", PreparationPart.DIRECTORIES),
     "new-host-greenplum": Mending("prepare_hosts", PreparationPart.SOFTWARE),
-    "new-host-extensions": Mending("prepare_hosts", PreparationPart.SOFTWARE),
     "ports-reachable": Mending("prepare_hosts", PreparationPart.FIREWALL),
     "interconnect-reachable": Mending("prepare_hosts", PreparationPart.FIREWALL),
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -28,59 +28,69 @@ def check_hosts_seen(unseen: Mapping[str, str], coordinator: str) -> list[Findin
     ]
 
 
-@check("names-resolve-equally", "Every host finds every other host under its name")
-def check_names(new: Sequence[HostFacts], cluster: Cluster) -> list[Finding]:
-    """Coordinator, standby, segment hosts and new hosts find the same machine behind each name, old and new.
+@check("names-known-everywhere", "Every host knows the name of every other host")
+def check_names_known(new: Sequence[HostFacts], cluster: Cluster) -> list[Finding]:
+    """Coordinator, standby, segment hosts and new hosts resolve each name, old and new.
 
     Each host keeps its own /etc/hosts. What one of them lacks shows late: when a mirror takes over, or the standby
     does. A name that the coordinator itself does not know is told by another check.
     """
-    everybody = (*cluster.hosts, *new)
-    known = {host.hostname: host for host in everybody}
     reference = cluster.reference.answers if cluster.reference else {}
-    names_of_new = {host.hostname for host in new}
     unknown: dict[str, list[str]] = defaultdict(list)
+    for observer, name, answers in _answers(new, cluster):
+        if not answers:
+            unknown[name].append(observer)
+    return [
+        _about_name(
+            name,
+            observers,
+            new,
+            f"{listed(observers)} cannot resolve it, the coordinator finds {listed(reference[name])}",
+            f"add '{reference[name][0]} {name}' to /etc/hosts there, or use the coordinator's DNS",
+        )
+        for name, observers in sorted(unknown.items())
+    ]
+
+
+@check("names-resolve-equally", "Every host finds the same machine behind a name")
+def check_names_equal(new: Sequence[HostFacts], cluster: Cluster) -> list[Finding]:
+    """Whatever a host finds for a name is an address of the host of that name.
+
+    An entry in /etc/hosts that outlived a move leads gprecoverseg or the interconnect to another machine. What the
+    coordinator finds for a new host is told by another check.
+    """
+    known = {host.hostname: host for host in (*cluster.hosts, *new)}
+    new_names = {host.hostname for host in new}
+    reference = cluster.reference.answers if cluster.reference else {}
     astray: dict[tuple[str, tuple[str, ...]], list[str]] = defaultdict(list)
-    for observer in everybody:
-        for name, answers in observer.answers.items():
-            if name == observer.hostname or not reference.get(name):
-                continue
-            target = known.get(name)
-            right = target.own if target else frozenset(reference[name])
-            if not answers:
-                unknown[name].append(observer.hostname)
-            elif right and not right & set(answers):
-                astray[name, answers].append(observer.hostname)
+    for observer, name, answers in _answers(new, cluster):
+        if observer == cluster.coordinator and name in new_names:
+            continue
+        right = known[name].own if name in known else frozenset(reference[name])
+        if answers and right and not right & set(answers):
+            astray[name, answers].append(observer)
     findings = []
-    for name, observers in sorted(unknown.items()):
-        findings.append(
-            _about_name(
-                name,
-                observers,
-                names_of_new,
-                f"{listed(observers)} cannot resolve it, the coordinator finds {listed(reference[name])}",
-                f"add '{reference[name][0]} {name}' to /etc/hosts there, or use the coordinator's DNS",
-            )
-        )
     for (name, answers), observers in sorted(astray.items()):
-        target = known.get(name)
-        has = sorted(target.own) if target else list(reference[name])
+        has = sorted(known[name].own) if name in known else list(reference[name])
         verb = "finds" if len(observers) == 1 else "find"
-        findings.append(
-            _about_name(
-                name,
-                observers,
-                names_of_new,
-                f"{listed(observers)} {verb} {listed(answers)} for it, but it has {listed(has)}",
-                "correct /etc/hosts or DNS there",
-            )
-        )
+        problem = f"{listed(observers)} {verb} {listed(answers)} for it, but it has {listed(has)}"
+        findings.append(_about_name(name, observers, new, problem, "correct /etc/hosts or DNS there"))
     return findings
 
 
-def _about_name(name: str, observers: Iterable[str], new: set[str], problem: str, remedy: str) -> Finding:
+def _answers(new: Sequence[HostFacts], cluster: Cluster) -> Iterator[tuple[str, str, tuple[str, ...]]]:
+    """Who finds what for which name; own names aside, and names that the coordinator does not know."""
+    reference = cluster.reference.answers if cluster.reference else {}
+    for observer in (*cluster.hosts, *new):
+        for name, answers in observer.answers.items():
+            if name != observer.hostname and reference.get(name):
+                yield observer.hostname, name, answers
+
+
+def _about_name(name: str, observers: Iterable[str], new: Sequence[HostFacts], problem: str, remedy: str) -> Finding:
     # What old hosts think of each other is no worse than before the expansion.
-    grave = name in new or bool(new & set(observers))
+    names_of_new = {host.hostname for host in new}
+    grave = name in names_of_new or bool(names_of_new & set(observers))
     return (Finding.error if grave else Finding.warning)(f"name {name}", problem, remedy)
 
 

@@ -235,27 +235,36 @@ def check_machine_id(hosts: Sequence[HostFacts], cluster: Cluster) -> list[Findi
 
 @check("new-host-name", "The coordinator knows the name of each new host")
 def check_name(new: HostFacts, cluster: Cluster) -> list[Finding]:
-    """The name leads the coordinator to the host that was reached: gpexpand connects by name."""
-    found = cluster.reference.answers.get(new.hostname, ()) if cluster.reference else ()
-    subject = subject_of(new.hostname)
-    if not found:
+    """The name leads somewhere: gpexpand connects by name, whatever address the request gives."""
+    if _found_by_coordinator(new, cluster):
+        return []
+    return [
+        Finding.error(
+            subject_of(new.hostname),
+            "the coordinator cannot resolve its name, and gpexpand connects by name",
+            f"add {new.hostname} to /etc/hosts or DNS on every host of the cluster",
+        )
+    ]
+
+
+@check("new-host-name-right", "The name of each new host leads the coordinator to it")
+def check_name_right(new: HostFacts, cluster: Cluster) -> list[Finding]:
+    """To the host that was reached and looked at; else the segments would be made on a machine nobody has checked."""
+    found = _found_by_coordinator(new, cluster)
+    if found and not set(found) & set(new.addresses):
         return [
             Finding.error(
-                subject,
-                "the coordinator cannot resolve its name, and gpexpand connects by name",
-                f"add {new.hostname} to /etc/hosts or DNS on every host of the cluster",
-            )
-        ]
-    if not set(found) & set(new.addresses):
-        return [
-            Finding.error(
-                subject,
+                subject_of(new.hostname),
                 f"its name leads the coordinator to {', '.join(found)}, "
                 f"but the host reached has {', '.join(new.addresses) or 'no address'}",
                 "correct the address in the request, or the name in /etc/hosts",
             )
         ]
     return []
+
+
+def _found_by_coordinator(new: HostFacts, cluster: Cluster) -> tuple[str, ...]:
+    return cluster.reference.answers.get(new.hostname, ()) if cluster.reference else ()
 
 
 @check("new-directories-empty", "Data directories are absent or empty")

@@ -15,6 +15,7 @@ GPHOME = "/usr/local/greenplum-db"
 def test_a_host_with_the_same_software_has_no_finding():
     new = host("sdw3")
     assert host_software.check_greenplum(new, CLUSTER, GPHOME) == []
+    assert host_software.check_version(new, CLUSTER) == []
     assert host_software.check_tools(new) == []
     for check in (
         host_software.check_libraries,
@@ -30,7 +31,12 @@ def test_greenplum_missing_is_one_finding_not_five():
     missing = host_software.check_greenplum(new, CLUSTER, GPHOME)
     assert f"Greenplum is not installed in {GPHOME}" in str(missing[0])
     assert VERSION in missing[0].remedy
-    for check in (host_software.check_libraries, host_software.check_extensions, host_software.check_python):
+    for check in (
+        host_software.check_version,
+        host_software.check_libraries,
+        host_software.check_extensions,
+        host_software.check_python,
+    ):
         assert check(new, CLUSTER) == []
 
 
@@ -85,7 +91,9 @@ def test_each_difference_is_one_finding(check, new, severity, said):
 
 
 def test_another_version():
-    found = host_software.check_greenplum(software("sdw3", version="postgres 6.20"), CLUSTER, GPHOME)
+    other = software("sdw3", version="postgres 6.20")
+    assert host_software.check_greenplum(other, CLUSTER, GPHOME) == []
+    found = host_software.check_version(other, CLUSTER)
     assert f"it has postgres 6.20, the coordinator {VERSION}" in str(found[0])
 
 

@@ -7,6 +7,12 @@ from greenplum_expansion.checks.finding import Severity
 from greenplum_expansion.checks.network import Knock, NetworkFacts, Protocol
 from tests.unit.checks.hosts_seen import CLUSTER, NAMES, host
 
+
+def check_names(new, cluster):
+    """Both checks of names; what one of them finds the other does not."""
+    return [*network.check_names_known(new, cluster), *network.check_names_equal(new, cluster)]
+
+
 ANSWERS = {name: (address,) for name, address in NAMES.items()}
 
 
@@ -21,12 +27,12 @@ def in_cluster(changed_host):
 
 
 def test_names_that_lead_everybody_to_the_same_machine():
-    assert network.check_names([host("sdw3"), host("sdw4")], CLUSTER) == []
+    assert check_names([host("sdw3"), host("sdw4")], CLUSTER) == []
 
 
 def test_a_new_name_that_an_old_host_does_not_know():
     cluster = in_cluster(host("sdw2", answers=answering(sdw3=[], sdw4=[])))
-    found = network.check_names([host("sdw3"), host("sdw4")], cluster)
+    found = check_names([host("sdw3"), host("sdw4")], cluster)
     assert [finding.severity for finding in found] == [Severity.ERROR, Severity.ERROR]
     assert str(found[0]) == (
         "ERROR name sdw3: sdw2 cannot resolve it, the coordinator finds 10.0.0.23. "
@@ -35,7 +41,7 @@ def test_a_new_name_that_an_old_host_does_not_know():
 
 
 def test_an_old_name_that_leads_a_new_host_elsewhere():
-    found = network.check_names([host("sdw3", answers=answering(smdw=["10.0.0.99"])), host("sdw4")], CLUSTER)
+    found = check_names([host("sdw3", answers=answering(smdw=["10.0.0.99"])), host("sdw4")], CLUSTER)
     assert [str(finding) for finding in found] == [
         "ERROR name smdw: sdw3 finds 10.0.0.99 for it, but it has 10.0.0.11. Remedy: correct /etc/hosts or DNS there."
     ]
@@ -43,23 +49,23 @@ def test_an_old_name_that_leads_a_new_host_elsewhere():
 
 def test_many_observers_of_one_fault_are_told_together():
     new = [host(name, answers=answering(mdw=[])) for name in ("sdw3", "sdw4")]
-    assert "name mdw: sdw3, sdw4 cannot resolve it" in str(network.check_names(new, CLUSTER)[0])
+    assert "name mdw: sdw3, sdw4 cannot resolve it" in str(check_names(new, CLUSTER)[0])
 
 
 def test_a_name_the_coordinator_does_not_know_is_another_checks_concern():
     cluster = in_cluster(host("mdw", answers=answering(sdw3=[])))
     cluster = replace(cluster, hosts=tuple(replace(h, answers=answering(sdw3=[])) for h in cluster.hosts))
-    assert network.check_names([host("sdw3")], cluster) == []
+    assert check_names([host("sdw3")], cluster) == []
 
 
 def test_what_old_hosts_think_of_each_other_does_not_block():
-    found = network.check_names([host("sdw3")], in_cluster(host("sdw2", answers=answering(smdw=[]))))
+    found = check_names([host("sdw3")], in_cluster(host("sdw2", answers=answering(smdw=[]))))
     assert [finding.severity for finding in found] == [Severity.WARNING]
 
 
 def test_a_host_that_could_not_be_seen_is_compared_with_what_the_coordinator_finds():
     cluster = replace(CLUSTER, hosts=tuple(h for h in CLUSTER.hosts if h.hostname != "smdw"))
-    found = network.check_names([host("sdw3", answers=answering(smdw=["10.0.0.99"]))], cluster)
+    found = check_names([host("sdw3", answers=answering(smdw=["10.0.0.99"]))], cluster)
     assert "sdw3 finds 10.0.0.99 for it, but it has 10.0.0.11" in str(found[0])
 
 

@@ -43,6 +43,7 @@ def test_a_fit_host_has_no_finding():
     assert new_hosts.check_host_key(LOGIN) == []
     assert new_hosts.check_other_machine(sdw3, CLUSTER) == []
     assert new_hosts.check_name(sdw3, CLUSTER) == []
+    assert new_hosts.check_name_right(sdw3, CLUSTER) == []
     assert new_hosts.check_directories_empty(GOOD, SUBJECT) == []
     assert new_hosts.check_directories_writable(GOOD, SUBJECT) == []
     assert new_hosts.check_ports_free(GOOD, SUBJECT) == []
@@ -112,16 +113,22 @@ def test_copies_of_one_image():
 
 
 @pytest.mark.parametrize(
-    ("answers", "said"),
+    ("check", "other", "answers", "said"),
     [
-        ((), "the coordinator cannot resolve its name"),
-        (("10.0.0.7",), "leads the coordinator to 10.0.0.7, but the host reached has 127.0.0.1, 10.0.0.23"),
+        (new_hosts.check_name, new_hosts.check_name_right, (), "the coordinator cannot resolve its name"),
+        (
+            new_hosts.check_name_right,
+            new_hosts.check_name,
+            ("10.0.0.7",),
+            "leads the coordinator to 10.0.0.7, but the host reached has 127.0.0.1, 10.0.0.23",
+        ),
     ],
 )
-def test_a_name_that_leads_the_coordinator_astray(answers, said):
+def test_a_name_that_leads_the_coordinator_astray(check, other, answers, said):
     coordinator = host("mdw", answers={"sdw3": answers})
     cluster = replace(CLUSTER, hosts=(coordinator, *CLUSTER.hosts[1:]))
-    assert said in only(new_hosts.check_name(host("sdw3"), cluster))
+    assert said in only(check(host("sdw3"), cluster))
+    assert other(host("sdw3"), cluster) == []
 
 
 @pytest.mark.parametrize("state", [DirectoryState.NOT_EMPTY, DirectoryState.NOT_A_DIRECTORY])

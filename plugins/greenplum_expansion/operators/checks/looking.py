@@ -15,7 +15,8 @@ from greenplum_expansion.hooks.host_facts import read_boot_id, read_cluster, rea
 from greenplum_expansion.hooks.known_hosts import Trust
 from greenplum_expansion.hooks.remote import RemoteHost
 from greenplum_expansion.operators.run import ExpansionRun
-from greenplum_expansion.request.preparation import PreparationPart
+from greenplum_expansion.request import ExpansionRequest
+from greenplum_expansion.request.preparation import FirewallChoice, PreparationPart
 
 CLUSTER_KEY = "cluster"
 PORTS_KEY = "ports on existing hosts"
@@ -24,6 +25,12 @@ PORTS_KEY = "ports on existing hosts"
 def names_of_new(run: ExpansionRun) -> list[str]:
     """Names and addresses of all new hosts."""
     return sorted({text for host in run.request.new_hosts for text in (host.hostname, host.address)})
+
+
+def parts_that_mend(request: ExpansionRequest) -> list[PreparationPart]:
+    """Parts of the preparation that are asked for and will change something."""
+    idle = {PreparationPart.FIREWALL} if request.firewall is FirewallChoice.LEAVE else set()
+    return [part for part in request.preparation_parts if part not in idle]
 
 
 def cluster_of(run: ExpansionRun, topology: Topology, places_task: str) -> Cluster:
@@ -54,7 +61,7 @@ def look_at_host(
         # Nothing else is said of it: a port in use there is the cluster's own, and must not be freed.
         return behind, facts
     environment = run.hook.environment()
-    findings = new_hosts.check_name(facts, cluster)
+    findings = [*new_hosts.check_name(facts, cluster), *new_hosts.check_name_right(facts, cluster)]
     login = _login(run, place, host, refused if facts.account else "", facts, try_name=not findings)
     findings += [*new_hosts.check_login(login), *new_hosts.check_host_key(login)]
     findings += check_places(run, host, facts, place)
@@ -63,6 +70,7 @@ def look_at_host(
     findings += host_system.check_user(facts, environment.user)
     findings += host_system.check_user_ids(facts, cluster, environment.user)
     findings += host_software.check_greenplum(facts, cluster, environment.gphome)
+    findings += host_software.check_version(facts, cluster)
     findings += host_software.check_tools(facts)
     findings += host_system.check_clock(compare_clocks(host, run.hook.coordinator()))
     return findings, facts

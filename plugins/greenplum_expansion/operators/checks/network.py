@@ -11,7 +11,8 @@ from greenplum_expansion.checks.hosts import Cluster, HostFacts
 from greenplum_expansion.checks.mending import note_what_is_mended
 from greenplum_expansion.checks.network import (
     check_interconnect,
-    check_names,
+    check_names_equal,
+    check_names_known,
     check_network_tested,
     check_own_name,
     check_ports_reachable,
@@ -23,7 +24,7 @@ from greenplum_expansion.hooks.knocking import Party, try_network
 from greenplum_expansion.hooks.logins import LOGIN_SECONDS, login_probe, logins_to_try
 from greenplum_expansion.hooks.members import AT_A_TIME, run_on_members
 from greenplum_expansion.operators.checks.base import DependentCheckOperator
-from greenplum_expansion.operators.checks.looking import PORTS_KEY, cluster_of
+from greenplum_expansion.operators.checks.looking import PORTS_KEY, cluster_of, parts_that_mend
 from greenplum_expansion.operators.run import ExpansionRun
 
 
@@ -61,13 +62,14 @@ class CheckNetworkOperator(DependentCheckOperator):
             *check_distinct(seen),
             *check_fail_alone(seen, cluster),
             *check_machine_id(seen, cluster),
-            *check_names(seen, cluster),
+            *check_names_known(seen, cluster),
+            *check_names_equal(seen, cluster),
             *check_own_name(seen, cluster),
         ]
         new = [place for name, place in places.items() if name in {host.hostname for host in seen}]
         users = {host.hostname: host.seen_by for host in seen}
         findings += knock_everywhere(run, topology, cluster, new, users=users, on_existing=on_existing)
-        return note_what_is_mended(findings, run.request.preparation_parts), None
+        return note_what_is_mended(findings, parts_that_mend(run.request)), None
 
 
 def missing_logins(

@@ -23,6 +23,7 @@ from greenplum_expansion.operators.checks.looking import (
     judge_places,
     look_at_host,
     names_of_new,
+    parts_that_mend,
 )
 from greenplum_expansion.operators.placing import NOWHERE, Placing, place_segments, request_hosts
 from greenplum_expansion.operators.run import ExpansionRun
@@ -119,4 +120,4 @@ class CheckNewHostOperator(CheckOperator):
     def find(self, run: ExpansionRun) -> tuple[list[Finding], Any]:
         topology = read_topology(run.hook)
         findings, facts = look_at_host(run, self.host, cluster_of(run, topology, self.places_task), topology)
-        return note_what_is_mended(findings, run.request.preparation_parts), facts.to_dict()
+        return note_what_is_mended(findings, parts_that_mend(run.request)), facts.to_dict()

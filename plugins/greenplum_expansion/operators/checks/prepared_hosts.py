@@ -8,7 +8,7 @@ from typing import Any
 from airflow.sdk import BaseOperator
 
 from greenplum_expansion.checks.finding import Finding, errors, worst_first
-from greenplum_expansion.checks.network import check_names, check_own_name, check_trust
+from greenplum_expansion.checks.network import check_names_equal, check_names_known, check_own_name, check_trust
 from greenplum_expansion.errors import ChecksFailed
 from greenplum_expansion.hooks.facts import read_topology
 from greenplum_expansion.hooks.host_facts import read_cluster
@@ -71,7 +71,8 @@ class CheckPreparedHostOperator(BaseOperator):
         every = run.context["ti"].xcom_pull(task_ids=self.places_task) or [self.host]
         others = [place for place in every if place["hostname"] != self.host["hostname"]]
         names = [place["hostname"] for place in others]
-        findings += check_names([facts], cluster)
+        findings += check_names_known([facts], cluster)
+        findings += check_names_equal([facts], cluster)
         findings += check_own_name([facts], cluster)
         findings += check_trust(missing_logins(run, cluster, [self.host], names))
         findings += knock_everywhere(run, topology, cluster, [self.host], users={}, others=others)
