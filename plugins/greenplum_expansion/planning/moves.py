@@ -2,8 +2,8 @@
 
 A move rewrites a table with its indexes. How fast that goes depends on how it is stored, so a rate is kept for each
 storage class and for indexes, starts from a wide guess, from measurements or from an earlier expansion, and is
-corrected by every finished move. What is learned is the ratio of real to expected time, on a logarithmic scale: twice as
-long and half as long are errors of the same size.
+corrected by every finished move. What is learned is the ratio of real to expected time, on a logarithmic scale: twice
+as long and half as long are errors of the same size.
 """
 
 from __future__ import annotations

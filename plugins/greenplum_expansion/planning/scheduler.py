@@ -5,6 +5,7 @@ the window, and its worst time fits when the grace is added; else the next one i
 smaller ones fill a window's end. What was passed over is the first choice again when the next window opens: at that
 moment everything fits that ever will, so nothing starves. A move longer than every window is never begun, unless it was
 asked to move such tables in a window of their own: then they are begun when a window opens and nothing else is left.
+A move that had to be cancelled is known to need longer than it got, so it cannot be cancelled window after window.
 """
 
 from __future__ import annotations
@@ -13,7 +14,9 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from greenplum_expansion.planning.moves import Move, Rates
+from greenplum_expansion.planning.moves import Move, Rates, Span
+
+_LONGER = 1.25  # a move that was cancelled is expected to need that much more than it got
 
 
 @dataclass(frozen=True)
@@ -46,9 +49,11 @@ class MoveQueue:
         self._passed_over: list[Move] = []
         self._blocked: list[Move] = []
         self._admitted: set[str] = set()
+        self._needs_more_than: dict[tuple[str, int], float] = {}
         self._running: dict[tuple[str, int], Move] = {}
         self._groups = _groups(self._pending)
-        self._opened = False
+        self._beginning = False
+        self._unlimited: set[tuple[str, int]] = set()
 
     @property
     def running(self) -> Sequence[Move]:
@@ -68,7 +73,7 @@ class MoveQueue:
         self._pending = deque([*self._blocked, *self._passed_over, *self._pending])
         self._passed_over, self._blocked = [], []
         self._admitted.clear()
-        self._opened = True
+        self._beginning = True
 
     def oversize(self) -> list[Move]:
         """Moves that fit no window, by what is known now."""
@@ -78,7 +83,6 @@ class MoveQueue:
         """Begin the next move, if a session is free and one fits; the caller reports its end with `finished`."""
         if len(self._running) >= self.rules.sessions:
             return None
-        fresh, self._opened = self._opened, False
         for position, move in enumerate(self._blocked):
             if self._fits(move, seconds_left) and not self._conflicts(move):
                 del self._blocked[position]
@@ -90,33 +94,53 @@ class MoveQueue:
             elif self._conflicts(move):
                 self._blocked.append(move)
             else:
-                self._opened = fresh
                 return self._begin(move)
-        return self._next_oversize(seconds_left) if fresh else None
+        return self._next_oversize()
+
+    def may_overrun(self, move: Move) -> bool:
+        """It was begun as one that fits no window, so its window's end does not cancel it."""
+        return move.key in self._unlimited
 
     def finished(self, move: Move, seconds: float) -> None:
         """It is done; `seconds` correct the forecast of the others."""
-        del self._running[move.key]
+        self._ended(move)
         self.rates = self.rates.learn(move, seconds)
 
-    def put_back(self, move: Move, *, last: bool) -> None:
-        """It was cancelled or has failed, and is tried again: behind all others, or in its place in the next window."""
-        del self._running[move.key]
-        if last:
-            self._pending.append(move)
-        else:
-            self._passed_over.insert(0, move)
+    def cancelled(self, move: Move, seconds: float) -> None:
+        """Its window is over after `seconds` of work, which are lost; it is tried again in a later one."""
+        self._ended(move)
+        self._needs_more_than[move.key] = seconds
+        self._passed_over.insert(0, move)
+
+    def try_later(self, move: Move) -> None:
+        """It has failed, perhaps for a lock; it is tried again behind all others."""
+        self._ended(move)
+        self._pending.append(move)
 
     def given_up(self, move: Move) -> None:
-        """It has failed too often."""
+        """It has failed too often, or is gone."""
+        self._ended(move)
+
+    def _ended(self, move: Move) -> None:
         del self._running[move.key]
+        self._unlimited.discard(move.key)
+        self._beginning = False
 
     def _begin(self, move: Move) -> Move:
         self._running[move.key] = move
         return move
 
-    def _fits(self, move: Move, seconds_left: float) -> bool:
+    def expect(self, move: Move) -> Span:
+        """How long it will take, by its size and by what earlier attempts took."""
         span = self.rates.expect(move)
+        least = self._needs_more_than.get(move.key)
+        if least is None or span.likely > least:
+            return span
+        factor = least * _LONGER / span.likely
+        return Span(least, span.likely * factor, span.high * factor)
+
+    def _fits(self, move: Move, seconds_left: float) -> bool:
+        span = self.expect(move)
         return span.likely <= seconds_left and span.high <= seconds_left + self.rules.grace
 
     def _is_oversize(self, move: Move) -> bool:
@@ -133,20 +157,20 @@ class MoveQueue:
         if not move.group or move.group in self._admitted:
             return True
         members = self._groups[move.group]
-        needed = sum(self.rates.expect(other).likely for other in members) / self.rules.sessions
+        needed = sum(self.expect(other).likely for other in members) / self.rules.sessions
         if needed > seconds_left and needed <= self.rules.longest_window:
             return False
         self._admitted.add(move.group)
         return True
 
-    def _next_oversize(self, seconds_left: float) -> Move | None:
-        """Only when the window has just opened, and only if nothing is left that fits any window."""
-        if not self.rules.oversize or not all(self._is_oversize(move) for move in self.left()):
+    def _next_oversize(self) -> Move | None:
+        """Only while no move of this window has ended, and only if nothing is left that fits any window."""
+        if not self.rules.oversize or not self._beginning or not all(map(self._is_oversize, self.left())):
             return None
         for position, move in enumerate(self._passed_over):
             if not self._conflicts(move):
                 del self._passed_over[position]
-                self._opened = True
+                self._unlimited.add(move.key)
                 return self._begin(move)
         return None
 

@@ -2,7 +2,7 @@
 
 A rule names local times, as a DBA thinks of them: "from 22:00 for eight hours" ends at 06:00 on the clock of that time
 zone, in the night in which clocks change, too; that window then has seven hours, or nine. A start that the clock skips
-is the moment right after the skipped hour; of a time that comes twice the first is meant. Everything computed is in UTC.
+is the moment right after the skipped hour; of a time that comes twice the first is meant. What is computed is in UTC.
 """
 
 from __future__ import annotations
