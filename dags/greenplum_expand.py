@@ -12,21 +12,35 @@ those are moved.
 
 from datetime import timedelta
 
-from airflow.sdk import DAG, TaskGroup, TriggerRule, chain
+from airflow.sdk import DAG, TaskGroup, TriggerRule, chain, task_group
 
-from greenplum_expansion.operators import finish, hosts, plan, prove, segments, tables
+from greenplum_expansion.operators import finish, plan, prove, segments, tables
+from greenplum_expansion.operators.checks.catalog import CheckCatalogOperator
 from greenplum_expansion.operators.checks.cluster import (
+    CheckActivityOperator,
+    CheckCapacityOperator,
     CheckConnectionOperator,
     CheckDatabasesOperator,
     CheckExpansionStateOperator,
     CheckSegmentsOperator,
+    CheckSettingsOperator,
     ClaimClusterOperator,
 )
 from greenplum_expansion.operators.checks.judge import JudgeFindingsOperator
+from greenplum_expansion.operators.checks.network import CheckNetworkOperator
 from greenplum_expansion.operators.checks.new_hosts import CheckNewHostOperator, CheckPlacesOperator
+from greenplum_expansion.operators.checks.prepared_hosts import CheckPreparedHostOperator
+from greenplum_expansion.operators.hardware import MeasureHardwareOperator
+from greenplum_expansion.operators.preparation.files import PrepareOldHostsOperator
+from greenplum_expansion.operators.preparation.host import PrepareHostOperator
+from greenplum_expansion.operators.preparation.keys import ExchangeKeysOperator
+from greenplum_expansion.operators.preparation.reboot import RebootHostOperator
+from greenplum_expansion.operators.preparation.software import InstallSoftwareOperator
 from greenplum_expansion.operators.report import ReportOperator
 from greenplum_expansion.operators.rollback import TriggerRollbackOperator
+from greenplum_expansion.operators.survey import SurveyOperator
 from greenplum_expansion.params import dag_params
+from greenplum_expansion.preparation.parts import ACCOUNT, OPERATING_SYSTEM
 from greenplum_expansion.request import ExpansionRequest
 from greenplum_expansion.sensors.mirrors import MirrorsInSyncSensor
 from greenplum_expansion.sensors.redistribution import RedistributionSensor
@@ -50,21 +64,48 @@ with DAG(
         expansion_state = CheckExpansionStateOperator(task_id="expansion_state", **needs)
         instances = CheckSegmentsOperator(task_id="segments", **needs)
         databases = CheckDatabasesOperator(task_id="databases", **needs)
-        connection >> [claim, expansion_state, instances, databases]
+        settings = CheckSettingsOperator(task_id="settings", **needs)
+        activity = CheckActivityOperator(task_id="activity", **needs)
+        catalog = CheckCatalogOperator(task_id="catalog", **needs)
+        capacity = CheckCapacityOperator(task_id="capacity", **needs)
+        connection >> [claim, expansion_state, instances, databases, settings, activity, catalog, capacity]
 
     with TaskGroup("check_new_hosts") as check_new_hosts:
         places = CheckPlacesOperator(task_id="places", **needs)
         each_host = CheckNewHostOperator.partial(
             task_id="host", map_index_template="{{ task.host['hostname'] }}"
         ).expand(host=places.output)
+        network = CheckNetworkOperator(task_id="network", trigger_rule=TriggerRule.ALL_DONE, **needs)
+        each_host >> network
 
-    judge_findings = JudgeFindingsOperator(task_id="judge_findings", trigger_rule=TriggerRule.ALL_DONE)
+    judge_findings = JudgeFindingsOperator(
+        task_id="judge_findings",
+        mapped_checks={"check_new_hosts.host": "check_new_hosts.places"},
+        trigger_rule=TriggerRule.ALL_DONE,
+    )
 
-    prepare_hosts = hosts.PrepareHostOperator.partial(
-        task_id="prepare_hosts", map_index_template="{{ task.host['hostname'] }}"
+    survey_before = SurveyOperator(task_id="survey_before", moment="before")
+
+    @task_group(group_id="prepare_hosts")
+    def prepare_host(host):  # one new host after another's heels: none waits for the others
+        shown = {"host": host, "map_index_template": "{{ task.host['hostname'] }}"}
+        system = PrepareHostOperator(task_id="operating_system", choices=OPERATING_SYSTEM, **shown)
+        account = PrepareHostOperator(task_id="account", choices=ACCOUNT, **shown)
+        software = InstallSoftwareOperator(task_id="software", **shown)
+        reboot = RebootHostOperator(task_id="reboot", **shown)
+        system >> account >> software >> reboot
+
+    prepare_hosts = prepare_host.expand(host=places.output)
+    prepare_hosts_files = PrepareOldHostsOperator(task_id="prepare_hosts_files")
+    # Without new hosts nothing is mapped over them: what is behind goes on (NONE_FAILED), it was skipped, not failed.
+    exchange_keys = ExchangeKeysOperator(task_id="exchange_keys", trigger_rule=TriggerRule.NONE_FAILED)
+    check_prepared_hosts = CheckPreparedHostOperator.partial(
+        task_id="check_prepared_hosts", map_index_template="{{ task.host['hostname'] }}"
     ).expand(host=places.output)
-    exchange_keys = hosts.ExchangeKeysOperator(task_id="exchange_keys")
-    make_plan = plan.MakePlanOperator(task_id="make_plan", findings_task="judge_findings")
+    measure_hardware = MeasureHardwareOperator(
+        task_id="measure_hardware", places_task="check_new_hosts.places", trigger_rule=TriggerRule.NONE_FAILED
+    )
+    make_plan = plan.MakePlanOperator(task_id="make_plan")
     approve_plan = plan.ApprovePlanOperator(task_id="approve_plan", plan_task="make_plan")
     fingerprint_tables = prove.FingerprintTablesOperator(task_id="fingerprint_tables")
     add_segments = segments.AddSegmentsOperator(task_id="add_segments", approval_task="approve_plan")
@@ -77,6 +118,7 @@ with DAG(
         move_tables >> watch
 
     verify_distribution = prove.VerifyDistributionOperator(task_id="verify_distribution")
+    survey_after = SurveyOperator(task_id="survey_after", moment="after")
     clean_up = finish.CleanUpOperator(task_id="clean_up")
     # Hangs on add_segments only: a table that could not be moved is no reason to roll back.
     roll_back = TriggerRollbackOperator(
@@ -96,8 +138,11 @@ with DAG(
         connection,
         check_new_hosts,
         judge_findings,
-        prepare_hosts,
+        survey_before,
+        [prepare_hosts, prepare_hosts_files],
         exchange_keys,
+        check_prepared_hosts,
+        measure_hardware,
         make_plan,
         approve_plan,
         fingerprint_tables,
@@ -106,6 +151,7 @@ with DAG(
         rank_tables,
         redistribute,
         verify_distribution,
+        survey_after,
         clean_up,
         report,
     )

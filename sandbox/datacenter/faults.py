@@ -51,6 +51,12 @@ KINDS = (
         "fault injected by the sandbox",
         "table.<database>.<schema>.<table> [TEXT]: moving it raises TEXT",
     ),
+    Kind(
+        re.compile(r"setting\.[a-z_]+"),
+        re.compile(r"[^\0]+"),
+        None,
+        "setting.<name> VALUE: pg_settings of the coordinator shows that value",
+    ),
     Kind(re.compile("slow-moves"), re.compile(r"\d+(\.\d+)?"), None, "slow-moves MB: a move does no more MB a second"),
     Kind(
         re.compile(r"slow-(disk|memory|network)\.[a-z0-9-]+"),

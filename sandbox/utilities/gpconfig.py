@@ -13,7 +13,12 @@ from .program import Failure, Parser, run
 from .remote import RemoteCommand, in_parallel
 from .segments import Array, Segment
 
-GREENPLUM_ONLY = {"gp_max_slices": "0", "gp_enable_global_deadlock_detector": "off", "optimizer": "on"}
+GREENPLUM_ONLY = {
+    "gp_max_slices": "0",
+    "gp_enable_global_deadlock_detector": "off",
+    "optimizer": "on",
+    "gp_interconnect_type": "udpifc",
+}
 """Settings that PostgreSQL does not know; they are shown with Greenplum's default and cannot be changed."""
 
 

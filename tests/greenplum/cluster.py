@@ -14,6 +14,9 @@ NEEDED = {
     "GREENPLUM_TEST_NEW_HOSTS": "the hosts to add, like sdw3=10.77.0.23,sdw4=10.77.0.24",
 }
 
+OPTIONAL = "GREENPLUM_TEST_REQUEST"
+"""Further fields of the request as JSON: ``{"preparation_parts": []}`` where the hosts must stay as they are."""
+
 # What would show that anything was expanded, moved, rewritten or left: one row a fact, in a stable order.
 _CATALOG = (
     "SELECT dbid, content, preferred_role, port, hostname, address, datadir FROM gp_segment_configuration ORDER BY 1",
@@ -33,10 +36,12 @@ class RealCluster:
 
     :param connection: Airflow connection, as a dictionary
     :param new_hosts: hosts to add, as typed into the trigger form
+    :param wishes: further fields of the request
     """
 
     connection: dict[str, Any]
     new_hosts: list[str]
+    wishes: dict[str, Any]
 
     @contextmanager
     def session(self, dbname: str = "postgres") -> Iterator[Any]:

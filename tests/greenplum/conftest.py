@@ -11,7 +11,7 @@ import pytest
 
 from demo.airflow_api import AirflowApi
 from demo.airflow_stack import AirflowStack
-from tests.greenplum.cluster import NEEDED, RealCluster
+from tests.greenplum.cluster import NEEDED, OPTIONAL, RealCluster
 from tests.support.airflow_runs import EXPAND, ROLLBACK
 
 CONNECTION_ID = "greenplum_test"
@@ -24,12 +24,18 @@ def cluster() -> RealCluster:
     if missing:
         wanted = "; ".join(f"{name}: {NEEDED[name]}" for name in missing)
         pytest.skip(f"no real Greenplum cluster is named by the environment. To expand one, set {wanted}")
-    try:
-        connection: dict[str, Any] = json.loads(os.environ["GREENPLUM_TEST_CONNECTION"])
-    except ValueError as error:
-        pytest.fail(f"GREENPLUM_TEST_CONNECTION is no JSON: {error}")
+    connection = _json("GREENPLUM_TEST_CONNECTION")
     hosts = [host.strip() for host in os.environ["GREENPLUM_TEST_NEW_HOSTS"].split(",") if host.strip()]
-    return RealCluster(connection, hosts)
+    return RealCluster(connection, hosts, _json(OPTIONAL))
+
+
+def _json(name: str) -> dict[str, Any]:
+    """What the environment says under this name; nothing if it does not."""
+    try:
+        value: dict[str, Any] = json.loads(os.environ.get(name) or "{}")
+    except ValueError as error:
+        pytest.fail(f"{name} is no JSON: {error}")
+    return value
 
 
 @pytest.fixture(scope="session")

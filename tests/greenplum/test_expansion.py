@@ -41,7 +41,7 @@ class Expansion:
 @pytest.fixture(scope="module")
 def expansion(cluster: RealCluster, airflow: AirflowApi) -> Iterator[Expansion]:
     """Trigger, look at what is asked, trigger once more, approve, follow to the end."""
-    request = {"greenplum_conn_id": CONNECTION_ID, "new_hosts": cluster.new_hosts}
+    request = {"greenplum_conn_id": CONNECTION_ID, "new_hosts": cluster.new_hosts, **cluster.wishes}
     hosts_before, before = cluster.primaries(), cluster.snapshot()
     with ended_with_test(Run.trigger(airflow, EXPAND, request, A_DAY)) as run:
         question = run.wait_for_question()
@@ -65,9 +65,11 @@ def test_a_person_is_asked_with_the_plan_and_what_can_be_undone(expansion: Expan
     body = expansion.question["body"]
 
     assert set(expansion.question["options"]) == {"Approve", "Reject"}
-    assert "can be undone only until" in body
+    assert "**From there on the way is forward only.**" in body
     for host in cluster.new_hosts:
-        assert f"\n{host.partition('=')[0]}|" in body  # a line of the input file
+        name = host.partition("=")[0]
+        assert f"\n| {name} | new |" in body  # a row of the layout
+        assert f"\n{name}|" in "\n" + expansion.question["params"]["input_file"]["value"]
 
 
 def test_a_second_expansion_while_the_first_waits_is_refused_in_one_finding(expansion: Expansion) -> None:

@@ -34,7 +34,8 @@ def test_a_rejected_plan_changes_nothing_and_an_approved_one_is_proven(
     with ended_with_test(Run.trigger(airflow, EXPAND, CONF)) as run:
         question = run.wait_for_question()
         assert "grows from 4 to 8 segments by the hosts sdw3, sdw4" in question["body"]
-        assert "sdw3|10.77.0.23|6000|/data/primary/gpseg4|11|4|p" in question["body"]
+        shown = question["params"]["input_file"]["value"]
+        assert "sdw3|10.77.0.23|6000|/data/primary/gpseg4|11|4|p" in shown
 
         with ended_with_test(Run.trigger(airflow, EXPAND, CONF)) as second:
             assert second.wait_ended() == "failed"
@@ -43,7 +44,12 @@ def test_a_rejected_plan_changes_nothing_and_an_approved_one_is_proven(
             assert run.run_id in errors[0]["problem"]
             assert second.states()["roll_back"] == "skipped"
 
-        run.answer("Approve")
+        # An edit that cannot be carried out is asked for again; one that can is what happens.
+        asked = run.answer_refused("Approve", input_file=shown.replace("|11|4|p", "|99|4|p"))
+        assert asked["body"].startswith("## The edited plan cannot be carried out")
+        assert "|99|4|p" in asked["params"]["input_file"]["value"]
+        exchanged = shown.replace("|11|4|p", "|00|4|p").replace("|12|5|p", "|11|5|p").replace("|00|4|p", "|12|4|p")
+        run.answer("Approve", input_file=exchanged)
         run.wait_succeeded()
         report = run.xcom("report")
         assert report["is_proven"]
@@ -54,6 +60,7 @@ def test_a_rejected_plan_changes_nothing_and_an_approved_one_is_proven(
         assert "Progress: " in run.log("redistribute.watch_progress")
         after = snapshot(connection)
         assert segment_count(connection) == 8
+        assert (12, 4, "p", 6000, "sdw3", "/data/primary/gpseg4") in after["postgres: instances"]
         assert not [name for name, rows in after.items() if name.endswith("schemas") and ("gpexpand",) in rows]
 
         # Clearing what is over does nothing but look.

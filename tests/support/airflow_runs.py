@@ -167,17 +167,19 @@ class Run:
         self.wait(asked, "a required action")
         return found[0]
 
-    def answer(self, option: str) -> None:
+    def answer(self, option: str, **entered: str) -> None:
         """Answer what the run asks, for example "Approve" or "Reject"; returns when the task has taken the answer.
 
         Answered while the worker that asked is still leaving, Airflow 3.3.2 takes the task for failed and tries it
         again, which asks anew and forgets the answer (see apache/airflow#72716). So the scheduler gets the time to see
         the worker leave, as it does with a person, who reads first; and what is asked again is answered again.
+
+        :param entered: texts of the form
         """
         while True:
             task_id = self.wait_for_question()["task_instance"]["task_id"]
             self._wait_for_scheduler(loops=2)
-            self.api.answer(self.dag_id, self.run_id, task_id, [option])
+            self.api.answer(self.dag_id, self.run_id, task_id, [option], entered)
 
             def ended(task_id: str = task_id) -> bool:
                 return self.task(task_id).state in TASK_ENDED
@@ -188,6 +190,21 @@ class Run:
             self.wait(lambda: ended() or asked_again(), f"{task_id} to take its answer")
             if ended():
                 return
+
+    def answer_refused(self, option: str, **entered: str) -> dict[str, Any]:
+        """Answer with what will be refused; return what is asked then, which says so (see `answer` for the rest)."""
+        before = self.wait_for_question()
+        while True:
+            self._wait_for_scheduler(loops=2)
+            asked = self.wait_for_question()
+            if asked["body"] != before["body"]:
+                return asked
+            self.api.answer(self.dag_id, self.run_id, asked["task_instance"]["task_id"], [option], entered)
+
+            def asked_again() -> bool:
+                return bool(self.api.required_actions(self.dag_id, self.run_id))
+
+            self.wait(asked_again, "the question to be asked again")
 
     def _wait_for_scheduler(self, loops: int) -> None:
         """Return when the scheduler has said so many times again that it lives."""

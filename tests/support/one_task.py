@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from airflow.dag_processing.dagbag import DagBag
 from airflow.sdk.exceptions import TaskDeferred
 
-DAGS = Path(__file__).resolve().parents[2] / "dags"
+from greenplum_expansion.params import dag_params
+from greenplum_expansion.request import ExpansionRequest
 
 
 class OneRun:
@@ -21,8 +20,7 @@ class OneRun:
     """
 
     def __init__(self, conf: Mapping[str, Any], run_id: str = "test") -> None:
-        dag = DagBag(dag_folder=str(DAGS)).dags["greenplum_expand"]
-        self.params = {**{name: dag.params.get_param(name).value for name in dag.params}, **conf}
+        self.params = {**{name: param.value for name, param in dag_params(ExpansionRequest).items()}, **conf}
         self.run_id = run_id
         self.xcoms: dict[tuple[str, str], Any] = {}
 

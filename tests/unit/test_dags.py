@@ -26,11 +26,23 @@ def test_the_expansion_is_the_runbook_from_top_to_bottom(dags):
         "check_cluster.expansion_state",
         "check_cluster.segments",
         "check_cluster.databases",
+        "check_cluster.settings",
+        "check_cluster.activity",
+        "check_cluster.catalog",
+        "check_cluster.capacity",
         "check_new_hosts.places",
         "check_new_hosts.host",
+        "check_new_hosts.network",
         "judge_findings",
-        "prepare_hosts",
+        "survey_before",
+        "prepare_hosts.operating_system",
+        "prepare_hosts.account",
+        "prepare_hosts.software",
+        "prepare_hosts.reboot",
+        "prepare_hosts_files",
         "exchange_keys",
+        "check_prepared_hosts",
+        "measure_hardware",
         "make_plan",
         "approve_plan",
         "fingerprint_tables",
@@ -40,6 +52,7 @@ def test_the_expansion_is_the_runbook_from_top_to_bottom(dags):
         "redistribute.move_tables",
         "redistribute.watch_progress",
         "verify_distribution",
+        "survey_after",
         "clean_up",
         "roll_back",
         "report",
@@ -47,7 +60,18 @@ def test_the_expansion_is_the_runbook_from_top_to_bottom(dags):
 
 
 def test_the_rollback_probes_acts_and_proves(dags):
-    assert [task.task_id for task in dags["greenplum_rollback"].topological_sort()] == ["probe", "roll_back", "verify"]
+    assert [task.task_id for task in dags["greenplum_rollback"].topological_sort()] == [
+        "probe",
+        "stop_gpexpand",
+        "start_cluster",
+        "approve_forward",
+        "roll_back",
+        "finish_forward",
+        "wait_for_mirrors",
+        "open_cluster",
+        "verify",
+        "report",
+    ]
 
 
 def test_a_failed_move_is_no_reason_to_roll_back(dags):

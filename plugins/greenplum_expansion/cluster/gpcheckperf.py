@@ -24,6 +24,7 @@ _COMPLAINT = re.compile(
     r"\[(?:Error|ERROR|Abort|Exit)\]|Error:|\[Warning\] netperf failed|failed gpssh|No space left|Permission denied"
     r"|Please use gpssh-exkeys|binary file not found|Traceback|command not found|No such file",
 )
+_NETWORK_FAILED = "[Warning] netperf failed"
 _COMPLAINTS_KEPT = 6
 _LONGEST_COMPLAINT = 300
 
@@ -65,6 +66,7 @@ def read_output(text: str) -> Reading:
     matrix: dict[str, dict[str, float]] = {"Tx": {}, "Rx": {}}
     links = []
     complaints: dict[str, None] = {}
+    before = ""
     for line in text.splitlines():
         if found := _OF_HOST.match(line):
             rates[found[1]][found[3]] = float(found[2])
@@ -75,7 +77,10 @@ def read_output(text: str) -> Reading:
         elif found := _MATRIX.fullmatch(line):
             matrix[found[2]][found[1]] = float(found[3])
         elif _COMPLAINT.search(line):
-            complaints[" ".join(line.split())[:_LONGEST_COMPLAINT]] = None
+            # Why a connection failed stands on the line before, without any mark.
+            reason = f"{before}; " if line.startswith(_NETWORK_FAILED) and before and before[0] not in "-=[" else ""
+            complaints[" ".join(f"{reason}{line}".split())[:_LONGEST_COMPLAINT]] = None
+        before = line.strip()
     # Without -D only the slowest and the fastest host are named.
     disk_write, disk_read, memory = (rates[kind] or extremes[kind] for kind in (DISK_WRITE, DISK_READ, MEMORY))
     return Reading(

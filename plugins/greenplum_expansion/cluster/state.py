@@ -95,6 +95,14 @@ class Phase(StrEnum):
         return self in (Phase.PREPARING, Phase.REDISTRIBUTING)
 
 
+class StuckBy(StrEnum):
+    """Why gpexpand itself can do nothing more."""
+
+    SCHEMA_WITHOUT_STATUS = "schema without status"
+    STATUS_FILE_UNREADABLE = "status file unreadable"
+    UNKNOWN_STATUS = "unknown status"
+
+
 _SCHEMA_STATUS = {
     "SETUP DONE": Phase.READY,
     "EXPANSION STOPPED": Phase.REDISTRIBUTION_STOPPED,
@@ -120,12 +128,17 @@ class ExpansionFacts:
 
 @dataclass(frozen=True)
 class ExpansionState:
-    """The phase, the fact that decided it, and what a person does next."""
+    """The phase, the fact that decided it, and what a person does next.
+
+    :param stage: of the preparation, while its status file exists
+    :param stuck_by: only when stuck
+    """
 
     phase: Phase
     because: str
     next_action: str
     stage: Stage | None = None
+    stuck_by: StuckBy | None = None
 
     def refuse(self, subject: str) -> ActionRefused:
         """The error for an action that this state forbids."""
@@ -147,7 +160,8 @@ def classify(facts: ExpansionFacts) -> ExpansionState:
         return ExpansionState(
             Phase.STUCK,
             "schema gpexpand exists in database postgres, but gpexpand.status has no row; gpexpand cannot proceed",
-            'look into the schema, then drop it by hand: psql -d postgres -c "DROP SCHEMA gpexpand CASCADE"',
+            "run greenplum_rollback: after an approval it drops the schema or has gpexpand make it anew",
+            stuck_by=StuckBy.SCHEMA_WITHOUT_STATUS,
         )
     return _classify_redistribution(facts.schema_status, running)
 
@@ -160,6 +174,7 @@ def _classify_preparation(text: str, running: str) -> ExpansionState:
             Phase.STUCK,
             f"{error}; gpexpand can neither continue nor roll back with it",
             "correct that line of gpexpand.status on coordinator and standby by hand",
+            stuck_by=StuckBy.STATUS_FILE_UNREADABLE,
         )
     because = f"gpexpand.status ends with {last.name}"
     if running:
@@ -174,7 +189,7 @@ def _classify_preparation(text: str, running: str) -> ExpansionState:
     return ExpansionState(
         Phase.PREPARATION_UNFINISHED,
         f"{because} and no gpexpand runs; the new segments are in the catalog and cannot be taken back",
-        "clear task add_segments: it runs gpexpand again, which finishes the set-up",
+        "run greenplum_rollback, or clear task add_segments: both run gpexpand again, which finishes the set-up",
         last,
     )
 
@@ -194,12 +209,16 @@ def _classify_redistribution(status: str, running: str) -> ExpansionState:
         return ExpansionState(
             Phase.STUCK,
             f"{because}, but the status file is gone",
-            "restore gpexpand.status in the coordinator's data directory, or drop schema gpexpand by hand",
+            "run greenplum_rollback: after an approval it drops the schema or has gpexpand make it anew",
+            stuck_by=StuckBy.SCHEMA_WITHOUT_STATUS,
         )
     phase = _SCHEMA_STATUS.get(status)
     if phase is None:
         return ExpansionState(
-            Phase.STUCK, f"{because}, which this version does not know", "report it with the gpexpand version"
+            Phase.STUCK,
+            f"{because}, which this version does not know",
+            "report it with the gpexpand version",
+            stuck_by=StuckBy.UNKNOWN_STATUS,
         )
     actions = {
         Phase.READY: "clear task redistribute.move_tables: it moves the tables",

@@ -68,7 +68,7 @@ def discover(
     data_directory: str,
     port: int,
     hostname: str,
-    backend_pid: int,
+    backend_pid: int | None,
     gphome: str | None = None,
 ) -> CoordinatorEnvironment:
     """Look on the coordinator for the installation and verify the data directory.
@@ -77,7 +77,8 @@ def discover(
     :param port: as in the catalog
     :param hostname: as in the catalog
     :param backend_pid: of an SQL session that is open now; its parent here must be the server of that directory.
-        The standby has the same paths, and utilities run there would be a disaster
+        The standby has the same paths, and utilities run there would be a disaster. None: the server is down, and the
+        caller has made sure that it is the coordinator's directory
     :param gphome: as the connection says; None: look at the running server, the login environment and the usual places
     :raises RemoteError: no gpexpand, no such data directory, or the server that answers SQL is not on that host
     """
@@ -89,7 +90,7 @@ def discover(
             "or correct coordinator_data_directory in the connection"
         )
         raise RemoteError(f"Coordinator data directory on {host.hostname} as {host.user}", cause, action)
-    if values.get("server") != "yes":
+    if backend_pid is not None and values.get("server") != "yes":
         cause = (
             f"{data_directory} there is not the one of the server that answers SQL: "
             f"process {backend_pid}, our session, is no child of the server there"
@@ -112,7 +113,7 @@ def discover(
     )
 
 
-def _look(host: RemoteHost, data_directory: str, gphome: str | None, backend_pid: int) -> dict[str, str]:
+def _look(host: RemoteHost, data_directory: str, gphome: str | None, backend_pid: int | None) -> dict[str, str]:
     data = shlex.quote(data_directory)
     given = shlex.quote(gphome or "")
     # What a login shell prints around the variable is cut off at the marks.
@@ -128,7 +129,7 @@ elif ! [ -e "$data/postgresql.conf" ]; then why='holds no database (no postgresq
 else why=yes
 fi
 printf 'data=%s\\n' "$why"
-if read -r stat 2>/dev/null </proc/{int(backend_pid)}/stat && read -r server 2>/dev/null <"$data/postmaster.pid"; then
+if read -r stat 2>/dev/null </proc/{int(backend_pid or 0)}/stat && read -r server 2>/dev/null <"$data/postmaster.pid"; then
     set -- ${{stat##*) }}
     [ "$2" = "$server" ] && printf 'server=yes\\n'
 fi

@@ -275,6 +275,10 @@ class GreenplumHook(PostgresHook):
         """
         return self._environment
 
+    def adopt_environment(self, environment: CoordinatorEnvironment) -> None:
+        """Take what was found without SQL, as the server is down (hooks/server.py)."""
+        self.__dict__["_environment"] = environment
+
     @cached_property
     def _environment(self) -> CoordinatorEnvironment:
         with self.connected() as connection:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import posixpath
 import re
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
@@ -11,11 +10,14 @@ from typing import Any
 from airflow.sdk import BaseOperator
 
 from greenplum_expansion.errors import ActionRefused, StepFailed
-from greenplum_expansion.hooks.expansion_directory import INPUT_FILE
-from greenplum_expansion.hooks.facts import read_expansion_state, read_topology
+from greenplum_expansion.hooks.expansion_directory import INPUT_FILE, TABLESPACE_FILE
+from greenplum_expansion.hooks.facts import read_expansion_state, read_gpexpand_options, read_topology
+from greenplum_expansion.hooks.places import record_places
+from greenplum_expansion.hooks.tablespaces import read_tablespaces
 from greenplum_expansion.operators.plan import DIGEST_KEY
 from greenplum_expansion.operators.run import ExpansionRun, expansion_run, record_step, started_now
-from greenplum_expansion.planning.decisions import Action, Decision, decide_add_segments
+from greenplum_expansion.planning.decisions import Action, Decision, Presence, decide_add_segments
+from greenplum_expansion.planning.places import tar_directory
 from greenplum_expansion.planning.plan import Plan
 from greenplum_expansion.triggers.jobs import UNREACHABLE
 from greenplum_expansion.triggers.preparation import PreparationTrigger
@@ -61,6 +63,7 @@ class AddSegmentsOperator(BaseOperator):
             if decision.action is Action.RUN:
                 self._require_approved(context, run, plan)
                 self._require_unchanged_input(run, plan)
+                self._require_free_places(run, plan)
             job = run.directory.start_job(JOB, self._command(run, plan))
             conn_id = run.request.greenplum_conn_id
         self.log.info("gpexpand runs in %s; its output follows", job.job_dir)
@@ -117,18 +120,45 @@ class AddSegmentsOperator(BaseOperator):
             )
 
     def _require_unchanged_input(self, run: ExpansionRun, plan: Plan) -> None:
-        """gpexpand -r deletes the directories named in the input file: it must be ours, byte for byte."""
-        path = run.directory.file(INPUT_FILE)
-        if run.hook.coordinator().read_text(path) != plan.input_file:
+        """gpexpand -r deletes the directories named in the input file: it must be ours, byte for byte.
+
+        So must the tablespaces be those the plan knows: gpexpand looks into its file for them when the catalog is
+        locked, and dies of one that is missing.
+        """
+        wanted = {INPUT_FILE: plan.input_file}
+        if plan.tablespace_file:
+            wanted[TABLESPACE_FILE] = plan.tablespace_file
+        for name, text in wanted.items():
+            path = run.directory.file(name)
+            if run.hook.coordinator().read_text(path) != text:
+                raise ActionRefused(
+                    run.subject,
+                    f"{path} differs from the plan",
+                    "clear task make_plan, which writes it anew, and approve",
+                )
+        if {t.oid for t in read_tablespaces(run.hook)} != {t.oid for t in plan.tablespaces}:
             raise ActionRefused(
-                run.subject, f"{path} differs from the plan", "clear task make_plan, which writes it anew, and approve"
+                run.subject,
+                "a tablespace was created or dropped since the plan was made",
+                "clear task make_plan, which plans for the tablespaces there are now, and approve",
+            )
+
+    def _require_free_places(self, run: ExpansionRun, plan: Plan) -> None:
+        """What came into a planned directory since the checks would be deleted by gpexpand -r: it is looked at again."""
+        if plan.presence(read_topology(run.hook)) is not Presence.NONE:
+            return
+        in_the_way = record_places(run.hook, run.directory, plan)
+        if in_the_way:
+            raise ActionRefused(
+                run.subject,
+                f"gpexpand builds only where nothing is: {'; '.join(in_the_way)}",
+                "move it away, then clear this task",
             )
 
     def _command(self, run: ExpansionRun, plan: Plan) -> list[str]:
-        # The template is unpacked from here on every new host; the default, '.', is the login directory there.
-        target = posixpath.dirname(min(plan.new, key=lambda i: (not i.is_primary, i.content)).datadir)
         return [
-            "gpexpand", "-i", run.directory.file(INPUT_FILE), "-B", str(run.request.build_batch_size), "-t", target,
+            "gpexpand", "-i", run.directory.file(INPUT_FILE), "-B", str(run.request.build_batch_size),
+            "-t", tar_directory(plan.new), *read_gpexpand_options(run.hook).progress,
         ]  # fmt: skip
 
     def _result(self, run: ExpansionRun, plan: Plan) -> dict[str, Any]:

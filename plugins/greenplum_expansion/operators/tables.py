@@ -8,11 +8,16 @@ from typing import Any
 from airflow.sdk import BaseOperator
 
 from greenplum_expansion.cluster.state import Phase
-from greenplum_expansion.hooks.facts import read_expansion_state, read_topology
+from greenplum_expansion.hooks.facts import (
+    read_expansion_state,
+    read_gpexpand_options,
+    read_topology,
+    read_version,
+)
 from greenplum_expansion.operators.run import expansion_run, record_step, started_now
 from greenplum_expansion.planning.decisions import Action, Presence, decide_move_tables
 from greenplum_expansion.planning.ranking import rank, unmatched
-from greenplum_expansion.redistribution import engine
+from greenplum_expansion.redistribution import engine, inheritance
 
 JOB = "move_tables"
 _SHOWN = 10
@@ -82,9 +87,13 @@ class MoveTablesOperator(BaseOperator):
                 return None
             if decision.action is Action.RUN:
                 engine.wait_for_left_sessions(run.hook, _WAIT_FOR_LEFT_SESSIONS)
-                for sentence in engine.reconcile(run.hook, read_topology(run.hook).segment_count):
+                corrected = engine.reconcile(run.hook, read_topology(run.hook).segment_count)
+                if read_version(run.hook).flavor.moves_children_with_parents:
+                    corrected += inheritance.pass_by(run.hook)
+                for sentence in corrected:
                     self.log.info("%s", sentence)
-            job = run.directory.start_job(JOB, engine.command(run.request.parallel_moves, run.request.analyze))
+            command = engine.command(run.request.parallel_moves, run.request.analyze, read_gpexpand_options(run.hook))
+            job = run.directory.start_job(JOB, command)
         self.log.info("gpexpand runs in %s", job.job_dir)
         record_step(context, started, decision.action)
         return job.job_dir

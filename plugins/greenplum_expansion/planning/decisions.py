@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from greenplum_expansion.cluster.state import ExpansionState, Phase
+from greenplum_expansion.cluster.state import ExpansionState, Phase, StuckBy
 from greenplum_expansion.errors import ActionRefused
 
 
@@ -97,22 +97,94 @@ def decide_clean_up(subject: str, state: ExpansionState) -> Decision:
 
 
 class RollbackAction(StrEnum):
+    """What greenplum_rollback does. The values are published (XComs, reports): never rename one."""
+
     NOTHING = "nothing to roll back"
     ROLL_BACK = "roll back"
-    FORWARD_ONLY = "forward only"
+    DROP_SCHEMA = "drop schema gpexpand"
+    FINISH_FORWARD = "finish forward"
+    SET_UP_ANEW = "set up anew"
+    RECOVER_MIRRORS = "recover mirrors"
+    GO_ON = "go on"
+
+    @property
+    def is_forward(self) -> bool:
+        """It completes what cannot be taken back."""
+        return self in (RollbackAction.FINISH_FORWARD, RollbackAction.SET_UP_ANEW, RollbackAction.RECOVER_MIRRORS)
+
+    @property
+    def needs_approval(self) -> bool:
+        """A person decides: it changes the catalog for good, or removes what gpexpand left."""
+        return self in (RollbackAction.FINISH_FORWARD, RollbackAction.SET_UP_ANEW, RollbackAction.DROP_SCHEMA)
 
 
-def decide_roll_back(subject: str, state: ExpansionState) -> tuple[RollbackAction, str]:
-    """What a rollback can do in this state, and the sentence that says why and what a person does next.
+@dataclass(frozen=True)
+class RollbackDecision:
+    """What to do, why, and what a person does after it."""
 
-    :raises ActionRefused: gpexpand is at work, or the state needs a person
+    action: RollbackAction
+    because: str
+    next_action: str
+
+
+_START_AGAIN = "mend the cause and trigger greenplum_expand again"
+_GO_ON = "clear task add_segments of the expansion's run with all that follows: it finds its work done and goes on"
+
+
+def decide_roll_back(
+    subject: str, state: ExpansionState, presence: Presence | None, mirrors_missing: bool = False
+) -> RollbackDecision:
+    """What can be done about an expansion in this state.
+
+    Only what failed before the catalog changed is taken back. Tables that have not moved, or failed to move, are never
+    a reason to roll back.
+
+    :param presence: of the plan's segments in the catalog; None if no expansion of ours was planned
+    :param mirrors_missing: some of the plan's mirrors are down, which preparation leaves behind if its last step failed
+    :raises ActionRefused: gpexpand is at work, the expansion is over, or the state needs a person
     """
-    if state.phase is Phase.IDLE:
-        return RollbackAction.NOTHING, "preparation has not begun, or was rolled back already"
-    if state.phase is Phase.PREPARATION_FAILED:
-        return RollbackAction.ROLL_BACK, state.because
-    if state.phase is Phase.PREPARING:
-        raise ActionRefused(subject, state.because, "let it end or send it SIGINT, then run greenplum_rollback again")
-    if state.phase is Phase.STUCK:
+    phase = state.phase
+    if phase is Phase.PREPARING:
+        raise ActionRefused(
+            subject,
+            state.because,
+            "let it end; or trigger greenplum_rollback with 'Stop a gpexpand that is at work'",
+        )
+    if phase is Phase.IDLE:
+        if presence in (Presence.SOME, Presence.ALL):
+            raise ActionRefused(
+                subject,
+                "the expansion has been carried out; its segments are in the catalog",
+                "nothing is to be rolled back; taking segments out of a cluster again is not what gpexpand can do",
+            )
+        return RollbackDecision(
+            RollbackAction.NOTHING, "preparation has not begun, or was rolled back already", _START_AGAIN
+        )
+    if phase is Phase.PREPARATION_FAILED:
+        return RollbackDecision(RollbackAction.ROLL_BACK, state.because, _START_AGAIN)
+    if phase is Phase.PREPARATION_UNFINISHED:
+        return RollbackDecision(RollbackAction.FINISH_FORWARD, state.because, _GO_ON)
+    if phase is Phase.STUCK:
+        return _decide_stuck(subject, state, presence)
+    if phase is Phase.READY and mirrors_missing:
+        because = f"{state.because}, but not all new mirrors run: the last step of the preparation did not succeed"
+        return RollbackDecision(RollbackAction.RECOVER_MIRRORS, because, _GO_ON)
+    return RollbackDecision(
+        RollbackAction.GO_ON,
+        f"past the point of no return, and nothing is half done: {state.because}",
+        state.next_action,
+    )
+
+
+def _decide_stuck(subject: str, state: ExpansionState, presence: Presence | None) -> RollbackDecision:
+    if state.stuck_by is not StuckBy.SCHEMA_WITHOUT_STATUS or presence in (None, Presence.SOME):
         raise state.refuse(subject)
-    return RollbackAction.FORWARD_ONLY, f"past the point of no return: {state.because}. Next: {state.next_action}"
+    if presence is Presence.NONE:
+        return RollbackDecision(
+            RollbackAction.DROP_SCHEMA, f"{state.because}; the new segments are not in the catalog", _START_AGAIN
+        )
+    return RollbackDecision(
+        RollbackAction.SET_UP_ANEW,
+        f"{state.because}; the new segments are in the catalog, so gpexpand has to list the tables once more",
+        _GO_ON,
+    )

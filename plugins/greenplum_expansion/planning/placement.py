@@ -125,6 +125,8 @@ class _Building:
                 f"{len(self.mirrors)} mirrors; bring every instance back to its preferred host first"
             )
         self._refuse_too_many_directories()
+        self.content = max(i.content for i in self.topology.instances) + 1
+        self.dbid = max(i.dbid for i in self.topology.instances) + 1
         self.ports: dict[str, set[int]] = defaultdict(set)
         self.directories: set[tuple[str, str]] = set()
         for instance in self.topology.instances:
@@ -194,14 +196,13 @@ class _Building:
         count = len(wanted.primary_parents)
         slots = [(host, slot) for host in range(len(wanted.hosts)) for slot in range(count)]
         by_name = sorted(slots, key=lambda place: wanted.hosts[place[0]])  # slots of a host stay in their order
-        content = max(i.content for i in (*self.topology.instances, *self.new)) + 1
         contents = {}
         for host, slot in by_name:
-            contents[host, slot] = content
+            contents[host, slot] = self.content
             port = wanted.first_primary_port + slot
             address = wanted.addresses[host][slot % len(wanted.addresses[host])]
-            self._build(wanted.hosts[host], address, port, wanted.primary_parents[slot], content, "p")
-            content += 1
+            self._build(wanted.hosts[host], address, port, wanted.primary_parents[slot], self.content, "p")
+            self.content += 1
         if self.mirroring == "none":
             return
         # Only now, as primaries have taken their ports.
@@ -218,13 +219,13 @@ class _Building:
             self._build(wanted.hosts[target], address, port, wanted.mirror_parents[slot], mirrored, "m")
 
     def _build(self, hostname: str, address: str, port: int, parent: str, content: int, role: str) -> None:
-        dbid = max(i.dbid for i in (*self.topology.instances, *self.new)) + 1
         datadir = f"{parent}/{self.prefix}{content}"
         while (hostname, datadir) in self.directories:  # an instance that was moved may lie anywhere
             datadir += "_new"
         self.directories.add((hostname, datadir))
         self.ports[hostname].add(port)
-        self.new.append(NewInstance(hostname, address, port, datadir, dbid, content, role))
+        self.new.append(NewInstance(hostname, address, port, datadir, self.dbid, content, role))
+        self.dbid += 1
 
     def _parents(self, role: str, first: int, count: int) -> list[str]:
         """Parent directories of the slots `first` to `first + count` of a host: the wished ones, or the pattern's."""
@@ -237,7 +238,7 @@ class _Building:
         return min((i.port for i in self.topology.mirrors if i.hostname in usual), default=0)
 
     def _highest_port(self, role: str) -> int:
-        every = (*self.topology.segments, *self.new)
+        every: list[Instance | NewInstance] = [*self.topology.segments, *self.new]
         return max((i.port for i in every if i.preferred_role == role), default=0)
 
     def _free_port(self, names: Sequence[str], count: int, lowest: int, role: str, wished: bool) -> int:
@@ -263,30 +264,63 @@ class _Building:
         )
 
     def _spread_targets(self, names: Sequence[str], count: int) -> list[list[int]]:
-        """Every host's mirrors the same number of places further, so that each host gets equally many.
+        """For each host where the mirrors of its additional primaries go, so that each host gets equally many.
 
-        Tried in gpexpand's order (from the second host on), leaving out what would put a second mirror of a host on
-        one other host.
+        Where gpexpand would put them, unless that would be the second mirror of a host on one other host: gpexpand
+        looks at the additional primaries only.
         """
         holders: dict[str, set[str]] = defaultdict(set)
-        every = (*self.topology.segments, *self.new)
+        every: list[Instance | NewInstance] = [*self.topology.segments, *self.new]
         mirror_host = {i.content: i.hostname for i in every if i.preferred_role == "m"}
         for instance in every:
             if instance.preferred_role == "p":
                 holders[instance.hostname].add(mirror_host.get(instance.content, ""))
         number = len(names)
-        steps = [
-            step
-            for step in (*range(2, number), 1)
-            if 0 < step < number
-            and all(names[(i + step) % number] not in holders[name] for i, name in enumerate(names))
-        ]
-        if len(steps) < count:
-            raise PlacementError(
-                f"{count} more primaries a host cannot be mirrored each on a host of its own, as among {number} hosts "
-                f"only {len(steps)} places are left for that; add hosts, or choose grouped"
-            )
-        return [[(i + step) % number for step in steps[:count]] for i in range(number)]
+        chosen: list[list[int]] = [[] for _ in names]
+        for slot in range(count):
+            # In gpexpand's order: the second host on, the third …, the next one last.
+            order = (*range(2 + slot, number), *range(1, min(2 + slot, number)))
+            choices = [
+                [
+                    target
+                    for target in ((host + step) % number for step in order)
+                    if names[target] not in holders[name] and target not in chosen[host]
+                ]
+                for host, name in enumerate(names)
+            ]
+            matched = _match(choices)
+            if matched is None:
+                raise PlacementError(
+                    f"{count} more primaries a host cannot be mirrored each on a host of its own, as among {number} "
+                    "hosts too few hold no mirror of that host yet; add hosts, or choose grouped"
+                )
+            for host, target in enumerate(matched):
+                chosen[host].append(target)
+        return chosen
+
+
+def _match(choices: Sequence[Sequence[int]]) -> list[int] | None:
+    """Give each one of its choices, none to two; the first choice wherever that goes. None if it does not go at all.
+
+    A bipartite matching by augmenting paths: who comes later may push others to a further choice of theirs.
+    """
+    taken: dict[int, int] = {}
+
+    def settle(one: int, refused: set[int]) -> bool:
+        for choice in choices[one]:
+            if choice in refused:
+                continue
+            refused.add(choice)
+            if choice not in taken or settle(taken[choice], refused):
+                taken[choice] = one
+                return True
+        return False
+
+    for one in range(len(choices)):
+        if not settle(one, set()):
+            return None
+    by_one = {one: choice for choice, one in taken.items()}
+    return [by_one[one] for one in range(len(choices))]
 
 
 def _targets(hosts: int, count: int, mirroring: Mirroring) -> list[list[int]]:
@@ -297,7 +331,7 @@ def _targets(hosts: int, count: int, mirroring: Mirroring) -> list[list[int]]:
 
 
 def _usual_hosts(topology: Topology) -> set[str]:
-    """Hosts with as many primaries as the pattern host: the ports of a segment that was moved elsewhere do not count."""
+    """Hosts with as many primaries as the pattern host: a segment that was moved elsewhere sets no ports."""
     count = len(_on_host(topology.primaries, topology.pattern_host))
     return {host for host in topology.segment_hosts if len(_on_host(topology.primaries, host)) == count}
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from greenplum_expansion.checks.finding import Finding
+from greenplum_expansion.cluster import tablespaces as tablespace_file
 from greenplum_expansion.cluster.input_file import NewInstance, render
+from greenplum_expansion.cluster.tablespaces import Tablespace
 from greenplum_expansion.cluster.topology import Instance, Topology
 from greenplum_expansion.planning.decisions import Presence
 
@@ -31,6 +33,8 @@ class Plan:
     :param new: the instances to build
     :param databases: what will be rewritten
     :param findings: warnings and notes a person should know before approving
+    :param tablespaces: the user tablespaces there are
+    :param locations: for each new primary, by dbid, where they lie on it, in that order
     """
 
     expansion_id: str
@@ -39,10 +43,23 @@ class Plan:
     new: tuple[NewInstance, ...]
     databases: tuple[DatabaseSize, ...]
     findings: tuple[Finding, ...]
+    tablespaces: tuple[Tablespace, ...] = ()
+    locations: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def input_file(self) -> str:
         return render(self.new)
+
+    @property
+    def tablespace_file(self) -> str:
+        """Text of the file beside the input file; empty if there must be none."""
+        return tablespace_file.render(self.tablespaces, self.locations)
+
+    @property
+    def tablespace_directories(self) -> tuple[tuple[str, str], ...]:
+        """(host name, ``<location>/<dbid>``) of each new instance: ours alone, and not deleted by ``gpexpand -r``."""
+        directories = tablespace_file.instance_directories(self.new, self.locations)
+        return tuple((instance.hostname, directory) for instance, directory in directories)
 
     @property
     def segments_after(self) -> int:
@@ -55,7 +72,7 @@ class Plan:
     @property
     def digest(self) -> str:
         """Of what would be done; the findings may differ between two equal plans."""
-        essence = json.dumps([self.input_file, self.before_shape()], sort_keys=True)
+        essence = json.dumps([self.input_file + self.tablespace_file, self.before_shape()], sort_keys=True)
         return hashlib.sha256(essence.encode()).hexdigest()[:16]
 
     def before_shape(self) -> list[tuple[Any, ...]]:
@@ -75,6 +92,8 @@ class Plan:
             "new": [asdict(instance) for instance in self.new],
             "databases": [asdict(database) for database in self.databases],
             "findings": [finding.to_dict() for finding in self.findings],
+            "tablespaces": [tablespace.to_dict() for tablespace in self.tablespaces],
+            "locations": {str(dbid): list(places) for dbid, places in sorted(self.locations.items())},
             "digest": self.digest,
         }
 
@@ -87,6 +106,8 @@ class Plan:
             new=tuple(NewInstance(**row) for row in data["new"]),
             databases=tuple(DatabaseSize(**row) for row in data["databases"]),
             findings=tuple(Finding.from_dict(row) for row in data["findings"]),
+            tablespaces=tuple(map(Tablespace.from_dict, data.get("tablespaces", ()))),
+            locations={int(dbid): tuple(places) for dbid, places in data.get("locations", {}).items()},
         )
 
 
@@ -111,52 +132,6 @@ def differences(expected: Topology, found: Topology) -> list[str]:
         *(f"missing: {wanted[key]}" for key in sorted(wanted.keys() - present.keys())),
         *(f"not expected: {present[key]}" for key in sorted(present.keys() - wanted.keys())),
     ]
-
-
-def approval_text(plan: Plan, findings: Sequence[Finding]) -> str:
-    """What a person reads before approving, as Markdown. Names come from the cluster: none can form markup in code."""
-    hosts = ", ".join(plan.new_hosts)
-    total = sum(database.size_bytes for database in plan.databases)
-    tables = sum(database.tables for database in plan.databases)
-    lines = [
-        (
-            f"**{plan.version}** grows from {plan.before.segment_count} to {plan.segments_after} segments "
-            f"by the hosts {hosts}."
-        ),
-        "",
-        (
-            f"{tables} tables, {human_bytes(total)} in {len(plan.databases)} databases, are rewritten one after "
-            "another. A table cannot be read or written while it moves."
-        ),
-        "",
-        (
-            "While `add_segments` runs, minutes on most clusters, no table can be created, altered or dropped in any "
-            "database, temporary ones included: such statements fail with *gpexpand in progress, catalog changes are "
-            "disallowed*. Stop ETL that makes tables meanwhile; reading and writing rows goes on."
-        ),
-        "",
-        (
-            "**After this step it can be undone only until gpexpand has changed the catalog, some minutes into "
-            "`add_segments`.** Up to there a failure is rolled back; from there the way is forward only. "
-            "Until the tables have moved they stay usable where they are. Backups taken before cannot be restored "
-            "to the grown cluster with plain gprestore."
-        ),
-        "",
-    ]
-    if findings:
-        lines += ["### Findings", "", *(f"- `{_code(str(finding))}`" for finding in findings), ""]
-    lines += ["### New segments (gpexpand's input file)", "", "```text", plan.input_file.rstrip("\n"), "```", ""]
-    lines += ["### Existing segments", "", "```text"]
-    lines += [
-        "|".join(map(str, (i.hostname, i.address, i.port, i.datadir, i.dbid, i.content, i.preferred_role)))
-        for i in sorted(plan.before.instances, key=lambda i: (i.content, i.preferred_role != "p"))
-    ]
-    lines += ["```", ""]
-    return "\n".join(lines)
-
-
-def _code(text: str) -> str:
-    return text.replace("`", "'")
 
 
 def human_bytes(count: float) -> str:

@@ -35,8 +35,8 @@ def locate(
             "correct the name or leave it out"
         )
     by_parent: dict[str, int] = {}
-    for primary in sorted(topology.primaries, key=lambda i: i.content):
-        by_parent.setdefault(posixpath.dirname(primary.datadir.rstrip("/")), primary.content)
+    for existing in sorted(topology.primaries, key=lambda i: i.content):
+        by_parent.setdefault(posixpath.dirname(existing.datadir.rstrip("/")), existing.content)
     located = {}
     for primary in sorted((i for i in new if i.is_primary), key=lambda i: i.dbid):
         model = by_parent.get(posixpath.dirname(primary.datadir))

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import psycopg2
 
 from greenplum_expansion import sql
+from greenplum_expansion.cluster.flavors import GpexpandOptions
 from greenplum_expansion.errors import ActionRefused, RemoteError
 from greenplum_expansion.hooks.facts import SCHEMA_DATABASE
 from greenplum_expansion.hooks.greenplum import GreenplumHook
@@ -27,9 +28,9 @@ _FAILED = re.compile(
 )
 
 
-def command(parallel_moves: int, analyze: bool) -> list[str]:
+def command(parallel_moves: int, analyze: bool, options: GpexpandOptions) -> list[str]:
     """gpexpand's redistribution. It must be started only in a phase in which it neither asks nor prepares."""
-    return ["gpexpand", "-n", str(parallel_moves), *(["-a"] if analyze else [])]
+    return ["gpexpand", "-n", str(parallel_moves), *options.progress, *(["-a"] if analyze else [])]
 
 
 def read_progress(hook: GreenplumHook) -> Progress:

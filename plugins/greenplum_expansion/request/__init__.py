@@ -10,9 +10,11 @@ from greenplum_expansion.request.parse import parse_request
 from greenplum_expansion.request.preparation import FirewallChoice, PreparationPart, SoftwareSource
 from greenplum_expansion.request.rollback import RollbackRequest
 from greenplum_expansion.request.safety import Proof
+from greenplum_expansion.request.sessions import CatalogCheck, SessionsChoice
 from greenplum_expansion.request.tables import TableOrder
 
 __all__ = [
+    "CatalogCheck",
     "ExpansionRequest",
     "FirewallChoice",
     "MirroringChoice",
@@ -20,6 +22,7 @@ __all__ = [
     "PreparationPart",
     "Proof",
     "RollbackRequest",
+    "SessionsChoice",
     "SoftwareSource",
     "TableOrder",
     "parse_request",

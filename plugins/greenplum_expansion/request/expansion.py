@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+from greenplum_expansion.request.backup import BackupSection
 from greenplum_expansion.request.hardware import HardwareSection
 from greenplum_expansion.request.hosts import HostsSection
 from greenplum_expansion.request.preparation import PreparationSection
+from greenplum_expansion.request.restart import RestartSection
 from greenplum_expansion.request.safety import ClusterSection, SafetySection
+from greenplum_expansion.request.sessions import SessionsSection
 from greenplum_expansion.request.tables import TablesSection
 
 
 # Pydantic takes fields from the last base first: so the form shows the sections from the last to the first.
-class ExpansionRequest(TablesSection, SafetySection, ClusterSection, HardwareSection, PreparationSection, HostsSection):
+class ExpansionRequest(
+    TablesSection,
+    RestartSection,
+    SafetySection,
+    SessionsSection,
+    ClusterSection,
+    BackupSection,
+    HardwareSection,
+    PreparationSection,
+    HostsSection,
+):
     """All a user may ask for of `greenplum_expand`; only the new hosts have no default."""

@@ -42,9 +42,9 @@ class HardwareSection(Section):
     hardware_network_seconds: int = field(
         _HARDWARE,
         "Network test (seconds)",
-        "How long each pair of hosts sends, in each direction.",
+        "How long each pair of hosts sends, in each direction; gpcheckperf's tool takes no less than 5.",
         default=5,
-        ge=1,
+        ge=5,
         le=60,
     )
     hardware_min_percent: int = field(

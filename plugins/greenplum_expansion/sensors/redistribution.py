@@ -10,10 +10,10 @@ from airflow.sdk import BaseSensorOperator
 
 from greenplum_expansion.cluster.state import Phase
 from greenplum_expansion.errors import StepFailed
-from greenplum_expansion.hooks.facts import read_expansion_state, read_topology
+from greenplum_expansion.hooks.facts import read_expansion_state, read_topology, read_version
 from greenplum_expansion.operators.run import ExpansionRun, expansion_run, record_step, started_now
 from greenplum_expansion.planning.decisions import Presence
-from greenplum_expansion.redistribution import engine
+from greenplum_expansion.redistribution import engine, inheritance
 from greenplum_expansion.triggers.jobs import UNREACHABLE
 from greenplum_expansion.triggers.progress import RedistributionTrigger
 
@@ -69,6 +69,10 @@ class RedistributionSensor(BaseSensorOperator):
                 raise state.refuse(run.subject)
             record_step(context, started, "nothing left")
             return {"tables": 0, "bytes": 0}
+        if read_version(run.hook).flavor.moves_children_with_parents and not state.phase.is_running:
+            for name in inheritance.settle(run.hook, read_topology(run.hook).segment_count):
+                self.log.error("Not moved with the table it inherits from: %s", name)
+            state = read_expansion_state(run.hook)
         left = engine.read_tables_left(run.hook, log)
         context["ti"].xcom_push(key=FAILED_TABLES_KEY, value=[vars(table) for table in left[:1000]])
         if state.phase is not Phase.COMPLETE or left:

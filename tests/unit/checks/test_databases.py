@@ -45,3 +45,35 @@ def test_materialized_views_without_data_are_a_warning() -> None:
     assert finding.severity == "warning"
     assert "sales.v" in finding.problem
     assert "REFRESH MATERIALIZED VIEW" in finding.remedy
+
+
+def test_a_commit_that_waits_for_no_mirror_is_a_warning() -> None:
+    (finding,) = check_database(DatabaseFacts("demo", settings={**UNCHANGED, "synchronous_commit": "local"}))
+
+    assert finding.severity == "warning"
+    assert "synchronous_commit is local" in finding.problem
+    assert check_database(DatabaseFacts("demo", settings={**UNCHANGED, "synchronous_commit": "remote_apply"})) == []
+
+
+def test_what_is_broken_is_named_with_the_way_to_mend_it() -> None:
+    facts = DatabaseFacts(
+        "my demo",
+        settings=UNCHANGED,
+        invalid_indexes={"sales.i": "sales.orders"},
+        without_policy=("sales.lost",),
+        without_files={"sales.gone": (0, 3)},
+        too_wide={"sales.wide": 9},
+        unlogged=("stage.u",),
+    )
+
+    told = {finding.check: finding for finding in check_database(facts)}
+
+    assert told["invalid-indexes"].severity == "warning"
+    assert "sales.i of sales.orders" in told["invalid-indexes"].problem
+    assert "REINDEX INDEX sales.i" in told["invalid-indexes"].remedy
+    assert "sales.gone on content 0, 3" in told["missing-files"].problem
+    assert told["unlogged-tables"].severity == "warning"
+    policies = [str(f) for f in check_database(facts) if f.check == "distribution-policies"]
+    assert "sales.lost" in policies[0]
+    assert "gpcheckcat 'my demo'" in policies[0]
+    assert "sales.wide (9)" in policies[1]

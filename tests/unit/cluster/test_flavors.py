@@ -1,5 +1,7 @@
 """Recognising a server by what `SELECT version()` returns."""
 
+from pathlib import Path
+
 import pytest
 
 from greenplum_expansion.cluster.flavors import (
@@ -9,10 +11,13 @@ from greenplum_expansion.cluster.flavors import (
     GREENPLUM_6,
     GREENPLUM_7,
     MATRIXDB,
+    GpexpandOptions,
     Support,
     parse_version,
     sql_variant,
 )
+
+RECORDINGS = Path(__file__).resolve().parents[2] / "recordings"
 
 # Recording 03_version; the seed documents; release notes of the others.
 GREENPLUM_6_24 = (
@@ -67,3 +72,53 @@ def test_whatever_is_not_proved_says_what_to_expect_of_it(flavor):
 )
 def test_the_statements_follow_the_catalogs_of_the_server(server_version, variant):
     assert sql_variant(server_version) == variant
+
+
+def _said(*recordings: str) -> str:
+    return "".join((RECORDINGS / name).read_text(encoding="utf-8") for name in recordings)
+
+
+def test_the_recorded_greenplum_7_is_recognised():
+    version = parse_version(_said("greenplum7/03_version.txt"))
+    assert version is not None
+    assert (version.flavor, version.release) == (GREENPLUM_7, "7.0.0")
+
+
+@pytest.mark.parametrize(
+    "recordings",
+    [
+        ["22d_gpexpand_help.txt"],
+        ["greenplum7/22_gpexpand_help.txt"],
+        ["greenplum7/22_gpexpand_help.txt", "greenplum7/22b_gpexpand_options.txt"],
+    ],
+)
+def test_gpexpand_of_6_24_3_and_7_0_0_has_what_we_need_and_measures_unasked(recordings):
+    options = GpexpandOptions.parse(_said(*recordings))
+    assert options.missing == ()
+    assert options.progress == ()
+
+
+def test_a_gpexpand_that_measures_only_if_asked_is_asked():
+    # The manuals of the newest releases of 6 and 7: docs.vmware.com, utility_guide-ref-gpexpand.
+    manual = """gpexpand [{-f|--hosts-file} <hosts_file>]
+        | {-i|--input} <input_file> [-B <batch_size>]
+        | [{-d | --duration} <hh:mm:ss> | {-e|--end} '<YYYY-MM-DD hh:mm:ss>']
+          [-a|-analyze]
+          [-n  <parallel_processes>]
+        | {-r|--rollback}
+        | {-c|--clean}
+        [-v|--verbose] [-s|--silent]
+        [{-t|--tardir} <directory> ]
+        [-D|--detailed-progress ]
+        [-S|--simple-progress ]"""
+    options = GpexpandOptions.parse(manual)
+    assert options.missing == ()
+    assert options.progress == ("--detailed-progress",)
+
+
+def test_a_database_is_no_way_of_measuring():
+    assert GpexpandOptions.parse("gpexpand -f hosts_file [-D database_name]").progress == ()
+
+
+def test_options_that_are_not_there_are_named():
+    assert GpexpandOptions.parse("gpexpand -i file -B 16 -n 4 -a --rollback -c").missing == ("-t", "-r")

@@ -77,3 +77,12 @@ def test_what_failed_is_kept_once_and_not_without_end() -> None:
 
 def test_anything_else_is_no_figure() -> None:
     assert read_output("disk write bandwidth (MB/s): fast [sdw3]\n-> = 3\n[]\n\x00").disk_write == {}
+
+
+def test_why_a_connection_failed_is_told_with_it() -> None:
+    """A real gpcheckperf 6.24.3 with --duration 2s."""
+    said = "duration must be between 5 and 3600 seconds\n[Warning] netperf failed on sdw1 -> sdw2\n"
+
+    assert read_output(said).complaints == (
+        "duration must be between 5 and 3600 seconds; [Warning] netperf failed on sdw1 -> sdw2",
+    )

@@ -28,7 +28,7 @@ def _verify(state: str, airflow: str) -> tuple[str, list[str]]:
     claim = _Claim(Claim("x-1", "greenplum_expand", "x", airflow))
     ti = SimpleNamespace(get_dagrun_state=lambda dag_id, run_id: state)
     context: dict[str, Any] = {"ti": ti}
-    task = VerifyRollbackOperator(task_id="verify")
+    task = VerifyRollbackOperator(task_id="verify", forward_task="finish_forward")
     return task._release_claim(context, SimpleNamespace(claim=claim), "x-1"), claim.released  # type: ignore[arg-type]
 
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from greenplum_expansion.cluster.state import ExpansionState, Phase
+from greenplum_expansion.cluster.state import ExpansionState, Phase, StuckBy
 from greenplum_expansion.errors import ActionRefused
 from greenplum_expansion.planning.decisions import (
     Action,
@@ -103,17 +103,67 @@ def test_the_schema_is_dropped_only_when_every_table_has_moved():
     assert outcomes[Phase.REDISTRIBUTION_STOPPED] == "refused"
 
 
-def test_rolling_back_happens_only_after_an_early_failure():
-    actions = {}
-    for phase in Phase:
-        try:
-            actions[phase] = decide_roll_back("Expansion x", state(phase))[0]
-        except ActionRefused:
-            actions[phase] = None
-    assert [phase for phase, action in actions.items() if action is RollbackAction.ROLL_BACK] == [
-        Phase.PREPARATION_FAILED
-    ]
-    assert actions[Phase.IDLE] is RollbackAction.NOTHING
-    assert actions[Phase.PREPARING] is None
-    # Tables that failed to move are never a reason to roll back.
-    assert actions[Phase.REDISTRIBUTION_STOPPED] is RollbackAction.FORWARD_ONLY
+def roll_back(
+    phase: Phase,
+    presence: Presence | None = Presence.NONE,
+    mirrors_missing: bool = False,
+    stuck_by: StuckBy | None = None,
+) -> RollbackAction | str:
+    found = ExpansionState(phase, "because", "next", stuck_by=stuck_by)
+    try:
+        return decide_roll_back("Rollback", found, presence, mirrors_missing).action
+    except ActionRefused:
+        return "refused"
+
+
+SCHEMA = StuckBy.SCHEMA_WITHOUT_STATUS
+
+
+@pytest.mark.parametrize(
+    ("phase", "presence", "mirrors_missing", "stuck_by", "expected"),
+    [
+        (Phase.IDLE, None, False, None, RollbackAction.NOTHING),
+        (Phase.IDLE, Presence.NONE, False, None, RollbackAction.NOTHING),
+        (Phase.IDLE, Presence.ALL, False, None, "refused"),
+        (Phase.IDLE, Presence.SOME, False, None, "refused"),
+        (Phase.PREPARING, Presence.NONE, False, None, "refused"),
+        (Phase.PREPARATION_FAILED, None, False, None, RollbackAction.ROLL_BACK),
+        (Phase.PREPARATION_FAILED, Presence.NONE, False, None, RollbackAction.ROLL_BACK),
+        # Killed between the commit of the catalog and its line in the status file.
+        (Phase.PREPARATION_FAILED, Presence.ALL, False, None, RollbackAction.ROLL_BACK),
+        (Phase.PREPARATION_UNFINISHED, Presence.ALL, True, None, RollbackAction.FINISH_FORWARD),
+        (Phase.STUCK, Presence.NONE, False, SCHEMA, RollbackAction.DROP_SCHEMA),
+        (Phase.STUCK, Presence.ALL, False, SCHEMA, RollbackAction.SET_UP_ANEW),
+        (Phase.STUCK, Presence.SOME, False, SCHEMA, "refused"),
+        (Phase.STUCK, None, False, SCHEMA, "refused"),
+        (Phase.STUCK, Presence.NONE, False, StuckBy.STATUS_FILE_UNREADABLE, "refused"),
+        (Phase.STUCK, Presence.ALL, False, StuckBy.UNKNOWN_STATUS, "refused"),
+        (Phase.READY, Presence.ALL, True, None, RollbackAction.RECOVER_MIRRORS),
+        (Phase.READY, Presence.ALL, False, None, RollbackAction.GO_ON),
+        # Tables that failed to move are never a reason to roll back.
+        (Phase.REDISTRIBUTING, Presence.ALL, False, None, RollbackAction.GO_ON),
+        (Phase.REDISTRIBUTION_CRASHED, Presence.ALL, False, None, RollbackAction.GO_ON),
+        (Phase.REDISTRIBUTION_STOPPED, Presence.ALL, True, None, RollbackAction.GO_ON),
+        (Phase.COMPLETE, Presence.ALL, False, None, RollbackAction.GO_ON),
+    ],
+)
+def test_rolling_back(phase, presence, mirrors_missing, stuck_by, expected):
+    assert roll_back(phase, presence, mirrors_missing, stuck_by) == expected
+
+
+@given(
+    st.sampled_from(list(Phase)),
+    st.sampled_from([None, *Presence]),
+    st.booleans(),
+    st.sampled_from([None, *StuckBy]),
+)
+def test_nothing_is_taken_back_but_an_early_failure_and_nothing_dropped_with_segments_in_the_catalog(
+    phase, presence, mirrors_missing, stuck_by
+):
+    action = roll_back(phase, presence, mirrors_missing, stuck_by)
+    if action == RollbackAction.ROLL_BACK:
+        assert phase is Phase.PREPARATION_FAILED
+    if action == RollbackAction.DROP_SCHEMA:
+        assert presence is Presence.NONE
+    if isinstance(action, RollbackAction) and action.is_forward:
+        assert phase in (Phase.PREPARATION_UNFINISHED, Phase.STUCK, Phase.READY)

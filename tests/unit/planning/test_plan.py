@@ -6,7 +6,7 @@ from greenplum_expansion.checks.finding import Finding
 from greenplum_expansion.cluster.topology import Host, Instance, Topology
 from greenplum_expansion.planning.decisions import Presence
 from greenplum_expansion.planning.placement import place
-from greenplum_expansion.planning.plan import DatabaseSize, Plan, approval_text, differences, human_bytes
+from greenplum_expansion.planning.plan import DatabaseSize, Plan, differences, human_bytes
 from tests.unit.clusters import recorded
 
 
@@ -48,17 +48,6 @@ def test_a_failover_is_no_difference_but_a_left_segment_is():
     assert differences(recorded(), switched) == []
     assert differences(recorded(), grown(1)) == ["not expected: primary of content 4 (dbid 11) on sdw3:6000"]
     assert differences(grown(1), recorded()) == ["missing: primary of content 4 (dbid 11) on sdw3:6000"]
-
-
-def test_the_approval_says_what_happens_and_what_cannot_be_undone():
-    text = approval_text(plan(), [Finding.warning("standby", "`none`", "add one")])
-    assert "grows from 4 to 8 segments by the hosts sdw3, sdw4" in text
-    assert "40 tables, 5.0 GiB in 1 databases" in text
-    assert "can be undone only until gpexpand has changed the catalog" in text
-    assert "no table can be created, altered or dropped" in text
-    assert "sdw3|10.0.0.3|6000|/data/primary/gpseg4|11|4|p" in text
-    assert "sdw1|sdw1|6000|/data/primary/gpseg0|2|0|p" in text
-    assert "- `WARNING standby: 'none'. Remedy: add one.`" in text
 
 
 def test_bytes_are_said_as_people_say_them():

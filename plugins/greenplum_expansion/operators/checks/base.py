@@ -26,6 +26,15 @@ from greenplum_expansion.planning.decisions import Presence
 from greenplum_expansion.planning.plan import Plan
 
 
+def expansion_begun(run: ExpansionRun) -> Plan | None:
+    """This run's plan, if it is being carried out or was; else None."""
+    plan = run.directory.read_plan()
+    if plan is None:
+        return None
+    present = plan.presence(read_topology(run.hook)) is not Presence.NONE
+    return plan if present or run.directory.job_runs("add_segments") else None
+
+
 class CheckOperator(BaseOperator):
     """Base of all checks: runs `find`, logs each finding and leaves them under the XCom key "findings".
 
@@ -57,11 +66,7 @@ class CheckOperator(BaseOperator):
 
     def plan_begun(self, run: ExpansionRun) -> Plan | None:
         """This run's plan, if it is being carried out or was; else None."""
-        plan = run.directory.read_plan()
-        if plan is None:
-            return None
-        present = plan.presence(read_topology(run.hook)) is not Presence.NONE
-        return plan if present or run.directory.job_runs("add_segments") else None
+        return expansion_begun(run)
 
     def result_when_begun(self, run: ExpansionRun, plan: Plan) -> Any:
         """What the tasks behind get instead of what `find` would return."""

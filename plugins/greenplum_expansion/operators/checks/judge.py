@@ -23,10 +23,16 @@ class JudgeFindingsOperator(BaseOperator):
 
     Judges the findings of all tasks upstream of it.
 
+    :param mapped_checks: by id of a mapped check the task whose list it is mapped over: over an empty one it does not
+        run at all, and that it left nothing is right
     :return: all findings, worst first
     """
 
     ui_color = "#cfe8d8"
+
+    def __init__(self, *, mapped_checks: Mapping[str, str] | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.mapped_checks = dict(mapped_checks or {})
 
     def execute(self, context: Mapping[str, Any]) -> list[dict[str, str]]:
         started = started_now()
@@ -59,8 +65,9 @@ class JudgeFindingsOperator(BaseOperator):
 
     def _silent(self, context: Mapping[str, Any]) -> list[str]:
         pull = context["ti"].xcom_pull
+        idle = {check for check, source in self.mapped_checks.items() if pull(task_ids=source) == []}
         return [
             task
             for task in self._check_tasks()
-            if set(map(type, pull(task_ids=[task], key=FINDINGS_KEY))) <= {NoneType}
+            if task not in idle and set(map(type, pull(task_ids=[task], key=FINDINGS_KEY))) <= {NoneType}
         ]

@@ -53,7 +53,7 @@ begin
                    'batch_size ''1'')', 'run_' || of_content, server);
     execute
         format('create foreign table pg_aoseg.%I '
-                   '(relname name, main int8, with_toast int8, indexes int8, live int8, dead int8) '
+                   '(relname name, main int8, with_toast int8, indexes int8, live int8, dead int8, relfilenode oid) '
                    'server %I options (schema_name ''pg_sandbox'', table_name ''sizes'')', 'sizes_' || of_content,
                        server);
     execute

@@ -87,9 +87,15 @@ create view pg_catalog.pg_locks as
            l.virtualtransaction, l.pid, l.mode, l.granted, l.fastpath, l.pid as mppsessionid, true as mppiswriter,
                -1 as gp_segment_id
     from pg_catalog.pg_locks_real l
-    where l.locktype <> 'advisory' and not exists (select from pg_catalog.pg_class_real c where c.oid = l.relation
+    where l.locktype <> 'advisory' and l.relation is distinct from 'pg_catalog.pg_replication_origin'::regclass
+      and not exists (select from pg_catalog.pg_class_real c where c.oid = l.relation
         and c.relnamespace in ('pg_aoseg'::regnamespace, 'pg_sandbox'::regnamespace) and l.database = (
-            select oid from pg_catalog.pg_database where datname = current_database()));
+            select oid from pg_catalog.pg_database where datname = current_database()))
+    union all  -- the catalog lock (10_configuration.sql), as Greenplum shows it
+    select 'userlock', 57005, null, null, null, null, null, 57005, 57005, 221::int2, l.virtualtransaction, l.pid,
+           case l.mode when 'RowShareLock' then 'AccessShareLock' else 'AccessExclusiveLock' end, l.granted, l.fastpath,
+               l.pid, true, -1
+    from pg_catalog.pg_locks_real l where l.relation = 'pg_catalog.pg_replication_origin'::regclass;
 grant select on pg_catalog.pg_locks to public;
 
 create function pg_catalog.pg_get_table_distributedby(rel oid) returns text language sql stable as $$
@@ -130,6 +136,9 @@ begin
     end if;
     if named in ('gp_id', 'pg_catalog.gp_id') then
         return 'pg_catalog.gp_id_on_segments';
+    end if;
+    if named in ('pg_class', 'pg_catalog.pg_class', 'pg_database', 'pg_catalog.pg_database') then
+        return 'pg_catalog.' || replace(named, 'pg_catalog.', '') || '_on_segments';
     end if;
     if rel is null then
         raise exception 'relation "%" does not exist', named using errcode = 'undefined_table';

@@ -6,7 +6,7 @@ create function pg_sandbox.replication() returns table (gp_segment_id int, pid i
         sent_location pg_lsn, write_location pg_lsn,
     flush_location pg_lsn, replay_location pg_lsn, sync_priority int, sync_state text, sync_error text)
 language plpgsql security definer set search_path = pg_catalog, pg_sandbox as $$
--- One row for the standby and one for each mirror; of a mirror that does not stream only its number and what is known
+-- One row for the standby and one for each mirror, and for each copy that is being taken; of a mirror that does not stream only its number and what is known
 -- about the reason.
 declare
     segment record;
@@ -16,7 +16,7 @@ declare
                     'sent_lsn, write_lsn, flush_lsn, replay_lsn, sync_priority, sync_state';
 begin
     return query execute
-        format('select -1, %s, ''none''::text from pg_stat_replication where application_name = ''gp_walreceiver''',
+        format('select -1, %s, ''none''::text from pg_stat_replication where application_name in (''gp_walreceiver'', ''pg_basebackup'')',
             replace(columns,
         'client_addr',
             'case when client_addr <<= inet ''127.77.0.0/24'' '
@@ -34,7 +34,7 @@ begin
                 'client_port int, backend_start timestamptz, backend_xmin xid, state text, sent pg_lsn, '
                 'write pg_lsn, flush pg_lsn, replay pg_lsn, sync_priority int, sync_state text) on true',
                 format('host=%s port=%s dbname=postgres user=gpadmin connect_timeout=3', segment.address, segment.port),
-                'select ' || columns || ' from pg_stat_replication where application_name = ''gp_walreceiver''')
+                'select ' || columns || ' from pg_stat_replication where application_name in (''gp_walreceiver'', ''pg_basebackup'')')
                     using segment.content::int;
         exception when sqlclient_unable_to_establish_sqlconnection or connection_exception or connection_failure then
             gp_segment_id := segment.content;

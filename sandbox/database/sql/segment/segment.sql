@@ -26,7 +26,7 @@ end $body$;
 
 create view pg_sandbox.sizes as
     select relname, pg_relation_size(oid) as main, pg_table_size(oid) as with_toast, pg_indexes_size(oid) as indexes,
-           pg_stat_get_live_tuples(oid) as live, pg_stat_get_dead_tuples(oid) as dead
+           pg_stat_get_live_tuples(oid) as live, pg_stat_get_dead_tuples(oid) as dead, relfilenode
     from pg_class where relnamespace = 'public'::regnamespace and relkind = 'r';
 
 create view pg_sandbox.databases as

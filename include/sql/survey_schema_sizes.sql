@@ -1,0 +1,15 @@
+-- survey_schema_sizes.sql: how large are the schemas?
+-- Run in:   every database that allows connections, as superuser. Parameters: none
+-- Returns:  schema_name text, row_bytes bigint, other_bytes bigint (indexes, TOAST, lists of append-optimised tables); on
+--           all primaries together
+-- Flavors:  Greenplum 6 and 7, Cloudberry
+-- Blind to: temporary tables, catalogs, gpexpand's own schema
+-- Cost:     every segment looks at the size of its files, all at the same time
+SELECT n.nspname::text AS schema_name, s.row_bytes::bigint AS row_bytes, (s.all_bytes - s.row_bytes)::bigint AS other_bytes
+FROM (SELECT relnamespace, sum(pg_relation_size(oid)) AS row_bytes, sum(pg_total_relation_size(oid)) AS all_bytes
+      FROM gp_dist_random('pg_class')
+      WHERE relkind IN ('r', 'm') AND relpersistence <> 't' AND oid >= 16384
+      GROUP BY relnamespace) s
+JOIN pg_catalog.pg_namespace n ON n.oid = s.relnamespace
+WHERE n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'gp_toolkit', 'gpexpand')
+ORDER BY s.all_bytes DESC, 1

@@ -1,0 +1,107 @@
+"""How the cluster was before the expansion: catalogs, settings, configuration files. Small, taken in any case.
+
+It restores nothing by itself. It is what a person compares with, and the only place where the old distribution of every
+table and each host's pg_hba.conf can be looked up afterwards.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import logging
+import posixpath
+import shlex
+from collections.abc import Iterable
+from typing import Any
+
+from greenplum_expansion.cluster.topology import Instance, Topology
+from greenplum_expansion.errors import RemoteError
+from greenplum_expansion.hooks.expansion_directory import ExpansionDirectory
+from greenplum_expansion.hooks.facts import read_topology
+from greenplum_expansion.hooks.greenplum import GreenplumHook
+from greenplum_expansion.hooks.remote import Script
+
+log = logging.getLogger(__name__)
+
+DIRECTORY = "snapshot"
+MANIFEST = "manifest.json"
+# Not recovery.conf: a replication password may stand in it.
+_FILES = "postgresql.conf postgresql.auto.conf pg_hba.conf pg_ident.conf internal.auto.conf gp_dbid PG_VERSION"
+_ARCHIVE_LIMIT = 32 * 1024**2  # bytes; a host's configuration files are some hundred kilobytes
+
+
+def take_snapshot(hook: GreenplumHook, directory: ExpansionDirectory) -> dict[str, Any]:
+    """Write everything to ``snapshot`` in the expansion's directory, with mode 600, the manifest last.
+
+    Repeating it replaces what is there; each file atomically.
+
+    :return: ``{directory, files, size_bytes, missing}``; `missing` names hosts whose files could not be read
+    """
+    coordinator = hook.coordinator()
+    directory.ensure()
+    path = directory.file(DIRECTORY)
+    coordinator.make_directory(path)
+    topology = read_topology(hook)
+    written: dict[str, bytes] = {}
+    for name, rows in _tables(hook, topology):
+        written[name] = (json.dumps(rows, indent=1, ensure_ascii=False, default=str) + "\n").encode()
+    missing: dict[str, str] = {}
+    for hostname, instances in _by_host(topology):
+        try:
+            written[f"configuration_{hostname}.tar.gz"] = _configuration(hook, hostname, instances, topology)
+        except RemoteError as error:
+            # A host that is down is told by the check of segments; the snapshot of the others is worth having.
+            missing[hostname] = error.cause
+            log.warning("Configuration files of %s are not in the snapshot: %s", hostname, error)
+    for name, data in written.items():
+        coordinator.write_bytes(posixpath.join(path, name), data)
+    files = {name: {"bytes": len(d), "sha256": hashlib.sha256(d).hexdigest()} for name, d in sorted(written.items())}
+    summary = {
+        "directory": path,
+        "files": len(files),
+        "size_bytes": sum(map(len, written.values())),
+        "missing": missing,
+    }
+    coordinator.write_json(posixpath.join(path, MANIFEST), {**summary, "files": files})
+    return summary
+
+
+def _tables(hook: GreenplumHook, topology: Topology) -> Iterable[tuple[str, Any]]:
+    yield "gp_segment_configuration.json", topology.to_rows()
+    with hook.connected() as connection:
+        for name, statement in (
+            ("identity.json", "snapshot_identity"),
+            ("databases.json", "snapshot_databases"),
+            ("settings.json", "snapshot_settings"),
+            ("role_settings.json", "snapshot_role_settings"),
+        ):
+            yield name, hook.query(statement, connection=connection)
+    yield (
+        "gp_distribution_policy.json",
+        {dbname: hook.query("snapshot_distribution", dbname=dbname) for dbname in hook.databases()},
+    )
+
+
+def _by_host(topology: Topology) -> list[tuple[str, list[Instance]]]:
+    hosts: dict[str, list[Instance]] = {}
+    for instance in topology.instances:
+        hosts.setdefault(instance.hostname, []).append(instance)
+    return sorted(hosts.items())
+
+
+def _configuration(hook: GreenplumHook, hostname: str, instances: list[Instance], topology: Topology) -> bytes:
+    """A tar archive of the configuration files of all instances on a host, with their full paths."""
+    directories = " ".join(shlex.quote(instance.datadir) for instance in instances)
+    # tar would complain of files that are not there; which there are differs from version to version.
+    text = f"""
+for directory in {directories}; do
+    for file in {_FILES}; do
+        [ -f "$directory/$file" ] && printf '%s\\0' "${{directory#/}}/$file"
+    done
+done | tar -C / --null --no-recursion -T - -czf - | base64
+[ "${{PIPESTATUS[1]}}" = 0 ]"""
+    is_coordinator = hostname == topology.coordinator.hostname
+    host = hook.coordinator() if is_coordinator else hook.host(hostname, instances[0].address)
+    script = Script(text, "read configuration files")
+    return base64.b64decode(host.run(script, timeout=120, max_output=_ARCHIVE_LIMIT).stdout)

@@ -1,0 +1,175 @@
+"""Opens ports for a test, or knocks at them. Sent to hosts of the cluster; runs there by Python 2.7 or 3, alone.
+
+    python - open  '{"token": "…", "tcp": [6000], "udp": true, "seconds": 60}'
+    python - knock '{"targets": [["10.0.0.23", "tcp", 6000]], "seconds": 4}'
+
+`open` prints ``tcp PORT`` for each port it could open, ``udp PORT``, ``pid PID``, and leaves a process that answers
+there until it is ended or its seconds are over. `knock` prints one line for each target, in order: ``ok`` or what came
+instead.
+"""
+
+# Python 2 knows no annotations, and its socket.error is no OSError.
+# mypy: ignore-errors
+# ruff: noqa: UP024
+
+import errno
+import json
+import os
+import select
+import signal
+import socket
+import sys
+import time
+
+AT_ONCE = 200  # below the smallest usual limit of open files
+AGAIN = 0.5  # seconds until a datagram without an answer is sent once more
+
+
+def main(mode, text):
+    given = json.loads(text)
+    if mode == "open":
+        open_doors(given["tcp"], given["udp"], given["seconds"])
+    else:
+        targets = given["targets"]
+        for first in range(0, len(targets), AT_ONCE):
+            for answer in knock(targets[first : first + AT_ONCE], given["seconds"]):
+                say(answer)
+
+
+def say(line):
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+def open_doors(ports, udp, seconds):
+    doors = []
+    for port in ports:
+        opened = listen(port)
+        doors += opened
+        if opened:
+            say("tcp " + str(port))
+    echoes = listen_udp() if udp else []
+    if echoes:
+        say("udp " + str(echoes[0].getsockname()[1]))
+    pid = os.fork()
+    if pid:
+        say("pid " + str(pid))
+        return
+    os.setsid()
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for number in (0, 1, 2):
+        os.dup2(nowhere, number)
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.alarm(int(seconds))  # whatever becomes of the one who should end us
+    while True:
+        for ready in select.select(doors + echoes, [], [])[0]:
+            answer(ready, ready in echoes)
+
+
+def answer(door, is_udp):
+    try:
+        if is_udp:
+            data, sender = door.recvfrom(2048)
+            door.sendto(data, sender)
+        else:
+            door.accept()[0].close()
+    except socket.error:
+        return  # who knocked has gone; the next one counts
+
+
+def listen(port):
+    """Sockets for IPv6 and IPv4; none if the port is taken."""
+    opened = []
+    for family in (socket.AF_INET6, socket.AF_INET):
+        try:
+            door = socket.socket(family, socket.SOCK_STREAM)
+            door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                door.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            door.bind(("", port))
+            door.listen(128)
+        except socket.error:
+            continue  # no IPv6 there, or the port is taken
+        door.setblocking(False)
+        opened.append(door)
+    return opened
+
+
+def listen_udp():
+    """One port the kernel chooses, as it does for the interconnect; for both families if that can be."""
+    first = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    first.bind(("", 0))
+    first.setblocking(False)
+    try:
+        second = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+        second.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        second.bind(("", first.getsockname()[1]))
+        second.setblocking(False)
+    except socket.error:
+        return [first]
+    return [first, second]
+
+
+def knock(targets, seconds):
+    """All at the same time; one answer for each."""
+    answers = ["no answer"] * len(targets)
+    waiting = {}
+    for number, (host, protocol, port) in enumerate(targets):
+        kind = socket.SOCK_DGRAM if protocol == "udp" else socket.SOCK_STREAM
+        try:
+            family, _, _, _, where = socket.getaddrinfo(host, port, socket.AF_UNSPEC, kind)[0]
+        except socket.gaierror:
+            answers[number] = "name not known"
+            continue
+        sock = socket.socket(family, kind)
+        sock.setblocking(False)
+        code = sock.connect_ex(where)
+        if code in (0, errno.EINPROGRESS):
+            waiting[sock] = (number, protocol == "udp")
+        else:
+            answers[number] = os.strerror(code)
+    deadline = time.time() + seconds
+    send_at = 0.0
+    while waiting and time.time() < deadline:
+        if time.time() >= send_at:
+            for sock, (number, is_udp) in list(waiting.items()):
+                if is_udp and not sent(sock):
+                    answers[number] = "Connection refused"
+                    del waiting[sock]
+            send_at = time.time() + AGAIN
+        reading = [sock for sock, (_, is_udp) in waiting.items() if is_udp]
+        writing = [sock for sock, (_, is_udp) in waiting.items() if not is_udp]
+        patience = max(0.0, min(deadline, send_at) - time.time())
+        readable, writable, _ = select.select(reading, writing, [], patience)
+        for sock in readable + writable:
+            number, is_udp = waiting.pop(sock)
+            answers[number] = received(sock) if is_udp else connected(sock)
+            sock.close()
+    for sock in waiting:
+        sock.close()
+    return answers
+
+
+def sent(sock):
+    try:
+        sock.send(b"greenplum_expansion")
+    except socket.error:
+        return False  # the answer to the one before: no such port
+    return True
+
+
+def received(sock):
+    try:
+        sock.recv(2048)
+    except socket.error as error:
+        return os.strerror(error.errno)
+    return "ok"
+
+
+def connected(sock):
+    code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+    return os.strerror(code) if code else "ok"
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2])

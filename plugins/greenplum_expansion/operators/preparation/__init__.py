@@ -1,0 +1,1 @@
+"""Making the new hosts like the existing ones."""

@@ -1,0 +1,74 @@
+"""What a rollback has come to, in a few lines."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from airflow.sdk import BaseOperator
+
+from greenplum_expansion.cluster.state import ExpansionState, Phase
+from greenplum_expansion.errors import StepFailed
+from greenplum_expansion.hooks.server import ServerMode, read_state_without_server
+from greenplum_expansion.operators.rollback.run import TOLD_KEY, RollbackRun, rollback_run
+from greenplum_expansion.operators.run import STEP_KEY
+from greenplum_expansion.planning.progress import human_seconds
+
+
+class RollbackReportOperator(BaseOperator):
+    """Say what was found, done and proven; runs also after failures, and then fails itself.
+
+    :param probe_task, proof_task: task ids of the ProbeExpansionOperator and VerifyRollbackOperator
+    :return: ``{found, proven, told, state, next}``
+    """
+
+    ui_color = "#dbe6f4"
+
+    def __init__(self, *, probe_task: str, proof_task: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.probe_task = probe_task
+        self.proof_task = proof_task
+
+    def execute(self, context: Mapping[str, Any]) -> dict[str, Any]:
+        ti = context["ti"]
+        tasks = sorted(task.task_id for task in self.get_flat_relatives(upstream=True))
+        steps = [step for step in ti.xcom_pull(task_ids=tasks, key=STEP_KEY) or [] if step]
+        steps.sort(key=lambda step: step["started"])
+        told = [line for lines in ti.xcom_pull(task_ids=tasks, key=TOLD_KEY) or [] if lines for line in lines]
+        found = ti.xcom_pull(task_ids=self.probe_task) or {}
+        proven = ti.xcom_pull(task_ids=self.proof_task)
+        with rollback_run(context) as run:
+            state = _state(run)
+            report = {
+                "found": found,
+                "proven": proven,
+                "told": list(dict.fromkeys(told)),
+                "state": str(state.phase),
+                "next": "" if proven else state.next_action,
+            }
+            for line in _lines(report, steps):
+                self.log.info("%s", line)
+            ti.xcom_push(key="report", value=report)
+            if not proven:
+                raise StepFailed(run.subject, f"the cluster is '{state.phase}': {state.because}", state.next_action)
+        return report
+
+
+def _state(run: RollbackRun) -> ExpansionState:
+    if run.mode is not ServerMode.DOWN:
+        return run.look(0.0).state
+    return read_state_without_server(run.hook) or ExpansionState(
+        Phase.IDLE, "the cluster is down", "start it with gpstart -a"
+    )
+
+
+def _lines(report: Mapping[str, Any], steps: list[dict[str, Any]]) -> list[str]:
+    found = report["found"]
+    lines = [f"Found: '{found['phase']}', {found['because']}"] if found else ["Nothing could be found out"]
+    lines += [f"  {line}" for line in report["told"]]
+    lines += [f"  {step['task_id']}: {step['outcome']} ({human_seconds(step['seconds'])})" for step in steps]
+    return [
+        *lines,
+        f"Proven: {report['proven'] or 'nothing'}",
+        *([f"Next: {report['next']}"] if report["next"] else []),
+    ]
