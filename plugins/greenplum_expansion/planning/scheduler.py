@@ -27,12 +27,16 @@ class WindowRules:
     :param grace: seconds a move under way may go on beyond the window's end before it is cancelled
     :param longest_window: seconds; a move that needs more fits no window
     :param oversize: moves that fit no window are begun when a window opens, and run beyond its end
+    :param tiny: bytes; smaller tables are so quick that the commit is most of the work, so several share one
+    :param batch: tiny tables in one transaction, at most
     """
 
     sessions: int
     grace: float = 0.0
     longest_window: float = float("inf")
     oversize: bool = False
+    tiny: int = 0
+    batch: int = 1
 
 
 class MoveQueue:
@@ -51,6 +55,7 @@ class MoveQueue:
         self._admitted: set[str] = set()
         self._needs_more_than: dict[tuple[str, int], float] = {}
         self._running: dict[tuple[str, int], Move] = {}
+        self._riders: set[tuple[str, int]] = set()
         self._groups = _groups(self._pending)
         self._beginning = False
         self._unlimited: set[tuple[str, int]] = set()
@@ -81,7 +86,7 @@ class MoveQueue:
 
     def next_move(self, seconds_left: float) -> Move | None:
         """Begin the next move, if a session is free and one fits; the caller reports its end with `finished`."""
-        if len(self._running) >= self.rules.sessions:
+        if len(self._running) - len(self._riders) >= self.rules.sessions:
             return None
         for position, move in enumerate(self._blocked):
             if self._fits(move, seconds_left) and not self._conflicts(move):
@@ -101,6 +106,23 @@ class MoveQueue:
         """It was begun as one that fits no window, so its window's end does not cancel it."""
         return move.key in self._unlimited
 
+    def riders(self, move: Move, seconds_left: float) -> list[Move]:
+        """More tiny tables for the transaction of one that was just begun: those next in order, of the same database.
+
+        The caller reports the end of each; a session is taken by the first one only.
+        """
+        found: list[Move] = []
+        if move.bytes > self.rules.tiny:
+            return found
+        while self._pending and len(found) + 1 < self.rules.batch:
+            rider = self._pending[0]
+            alike = rider.dbname == move.dbname and rider.bytes <= self.rules.tiny
+            if not alike or not self._fits(rider, seconds_left) or self._conflicts(rider):
+                break
+            found.append(self._begin(self._pending.popleft()))
+            self._riders.add(rider.key)
+        return found
+
     def finished(self, move: Move, seconds: float) -> None:
         """It is done; `seconds` correct the forecast of the others."""
         self._ended(move)
@@ -112,9 +134,12 @@ class MoveQueue:
         self._needs_more_than[move.key] = seconds
         self._passed_over.insert(0, move)
 
-    def try_later(self, move: Move) -> None:
-        """It has failed, perhaps for a lock; it is tried again behind all others."""
+    def set_aside(self, move: Move) -> None:
+        """It has failed, perhaps for a lock; `again` will say when it may be tried once more."""
         self._ended(move)
+
+    def again(self, move: Move) -> None:
+        """Behind all others."""
         self._pending.append(move)
 
     def given_up(self, move: Move) -> None:
@@ -123,6 +148,7 @@ class MoveQueue:
 
     def _ended(self, move: Move) -> None:
         del self._running[move.key]
+        self._riders.discard(move.key)
         self._unlimited.discard(move.key)
         self._beginning = False
 

@@ -151,7 +151,8 @@ def test_a_move_that_failed_is_tried_again_behind_the_others_and_one_that_was_ca
     first, second = a_move(1, 10), a_move(2, 10)
     made = queue(first, second)
     made.next_move(HOUR)
-    made.try_later(first)
+    made.set_aside(first)
+    made.again(first)
     assert names([made.next_move(HOUR)]) == ["t2"]
     made.cancelled(second, 5.0)
     assert names([made.next_move(HOUR)]) == ["t1"]
