@@ -239,6 +239,8 @@ class _Worker:
                 attempts = self.session.run(moves)
             except Exception as error:  # noqa: BLE001 - a thread that died silently would be waited for for ever
                 now = time.time()
-                attempts = [Attempt(move, now, 0.0, Outcome.FAILED, f"{type(error).__name__}: {error}") for move in moves]
+                attempts = [
+                    Attempt(move, now, 0.0, Outcome.FAILED, f"{type(error).__name__}: {error}") for move in moves
+                ]
             self._ended.put((self, attempts))
         self.session.close()
