@@ -62,7 +62,9 @@ class ExpansionBooks:
         if self._connection is not None:
             self._connection.close()
 
-    def _owe(self, move: Move, plain: str, full: str, began: float | None, ended: float | None, error: str | None) -> None:
+    def _owe(
+        self, move: Move, plain: str, full: str, began: float | None, ended: float | None, error: str | None
+    ) -> None:
         self._owed[move.key] = (plain, full, began, ended, self._failures.get(move.key, 0), error)
 
     def _pay(self) -> None:
