@@ -1,0 +1,22 @@
+-- move_details.gp7.sql: how are these tables stored, what are they called now, and how are their roots distributed?
+-- Run in:   the tables' database. Parameters: oids, roots (arrays of bigint, of equal length; root 0: no leaf partition)
+-- Returns:  as move_details.sql
+-- Flavors:  Greenplum 7, Cloudberry
+-- Cost:     reads catalogs only
+SELECT c.oid::bigint AS oid,
+       n.nspname::text AS schema_name,
+       c.relname::text AS table_name,
+       CASE
+           WHEN coalesce(a.amname, 'heap') NOT IN ('ao_row', 'ao_column') THEN 'heap'
+           WHEN array_to_string(c.reloptions, ',') ~* 'compress(type=(zlib|zstd|quicklz|rle_type)|level=[1-9])'
+               THEN 'compressed'
+           ELSE 'append-optimized'
+       END AS storage,
+       coalesce((SELECT sum(i.relpages::bigint) FROM pg_catalog.pg_index x
+                 JOIN pg_catalog.pg_class i ON i.oid = x.indexrelid
+                 WHERE x.indrelid = c.oid), 0) * current_setting('block_size')::bigint AS index_bytes,
+       CASE WHEN wanted.root = 0 THEN '' ELSE pg_catalog.pg_get_table_distributedby(wanted.root::oid) END AS distributed_by
+FROM (SELECT unnest(%(oids)s::bigint[]) AS oid, unnest(%(roots)s::bigint[]) AS root) wanted
+JOIN pg_catalog.pg_class c ON c.oid = wanted.oid::oid
+JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+LEFT JOIN pg_catalog.pg_am a ON a.oid = c.relam
