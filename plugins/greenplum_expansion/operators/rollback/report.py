@@ -33,7 +33,8 @@ class RollbackReportOperator(BaseOperator):
 
     def execute(self, context: Mapping[str, Any]) -> dict[str, Any]:
         ti = context["ti"]
-        tasks = sorted(task.task_id for task in self.get_flat_relatives(upstream=True))
+        above = {task.task_id for task in self.get_flat_relatives(upstream=True)}
+        tasks = [task.task_id for task in self.dag.topological_sort() if task.task_id in above]
         steps = [step for step in ti.xcom_pull(task_ids=tasks, key=STEP_KEY) or [] if step]
         steps.sort(key=lambda step: step["started"])
         told = [line for lines in ti.xcom_pull(task_ids=tasks, key=TOLD_KEY) or [] if lines for line in lines]

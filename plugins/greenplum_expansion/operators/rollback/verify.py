@@ -134,7 +134,7 @@ class VerifyRollbackOperator(BaseOperator):
         for sentence in differing:
             self.log.warning("%s", sentence)
         if not differing:
-            but = f", but {len(lossy)} unlogged ones that a crash emptied" if lossy else ""
+            but = f", but for {len(lossy)} unlogged that a crash has emptied" if lossy else ""
             return f", and {comparison.rows} rows in {comparison.compared} tables are, too{but}"
         if run.request.expect_writes:
             run.tell(f"{len(differing)} tables differ from before, as the cluster is written to: {differing[0]} …")
