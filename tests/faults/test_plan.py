@@ -64,23 +64,27 @@ class Approval(DagRunHere):
         return self.xcoms.get(("approve_plan", key))
 
 
-@pytest.fixture
-def run(practice: Practice, monkeypatch: pytest.MonkeyPatch) -> Iterator[Approval]:
-    """The approval of an expansion of the practice cluster by two hosts."""
-    monkeypatch.setenv("AIRFLOW_CONN_PRACTICE", practice.state.connection.read_text())
+@pytest.fixture(scope="module")
+def begun(practice: Practice) -> Iterator[Approval]:
+    """An expansion of the practice cluster by two hosts, which has claimed it."""
     practice.clear_faults()
-    run = begin({"new_hosts": NEW_HOSTS})
-    yield run
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AIRFLOW_CONN_PRACTICE", practice.state.connection.read_text())
+        run = Approval("greenplum_expand", {"greenplum_conn_id": "practice", "new_hosts": NEW_HOSTS}, "plan")
+        run.run_tasks("check_cluster.connection", "check_cluster.claim")
+        yield run
     practice.clear_faults()
     practice.run("rm -rf ~/greenplum-expansions")
-    for host in ("sdw3", "sdw4"):
-        practice.run("rm -rf /data/primary/gpseg* /data/mirror/gpseg*", host)
 
 
-def begin(conf: dict[str, Any], run_id: str = "plan") -> Approval:
-    run = Approval("greenplum_expand", {"greenplum_conn_id": "practice", **conf}, run_id)
-    run.run_tasks("check_cluster.connection", "check_cluster.claim", "make_plan")
-    return run
+@pytest.fixture
+def run(begun: Approval, practice: Practice) -> Iterator[Approval]:
+    """The same at its approval."""
+    params, xcoms = dict(begun.params), dict(begun.xcoms)
+    begun.run_tasks("make_plan")
+    yield begun
+    begun.params, begun.xcoms = params, xcoms
+    practice.run("rm -f ~/greenplum-expansions/plan-*/*")
 
 
 def recorded(practice: Practice, name: str = "gpexpand_inputfile") -> str:
@@ -189,6 +193,7 @@ def test_an_edit_into_a_directory_that_holds_something_is_refused(run: Approval,
     practice.run("mkdir -p /data/primary/gpseg4x && touch /data/primary/gpseg4x/precious", "sdw3")
     run.ask()
     body = run.refuse(input_file=FILE.replace("/data/primary/gpseg4|", "/data/primary/gpseg4x|"))
+    practice.run("rm -r /data/primary/gpseg4x; rmdir --ignore-fail-on-non-empty /data/primary", "sdw3")
 
     assert "sdw3:/data/primary/gpseg4x: it is to become a data directory, but it is not free (precious)" in body
 
@@ -206,7 +211,8 @@ def test_a_draft_of_another_plan_is_forgotten(run: Approval) -> None:
 
 
 def test_existing_hosts_alone_get_a_plan(run: Approval, practice: Practice) -> None:
-    begin({"new_hosts": [], "more_primaries": 1})
+    run.params.update({"new_hosts": [], "more_primaries": 1})
+    run.run_tasks("make_plan")
     assert "sdw1|sdw1|6002|/data/primary/gpseg4|11|4|p\n" in recorded(practice)
 
 

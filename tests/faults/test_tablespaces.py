@@ -12,7 +12,7 @@ from tests.support.whole_dag import DagRunHere
 pytestmark = pytest.mark.sandbox
 
 NEW_HOSTS = ["sdw3=10.77.0.23", "sdw4=10.77.0.24"]
-BEFORE = ("check_cluster.connection", "check_cluster.claim", "check_new_hosts.places", "exchange_keys")
+BEFORE = ("check_cluster.connection", "check_cluster.claim")
 LOCATIONS = "SELECT gp_segment_id, tblspc_loc FROM gp_tablespace_location({}) ORDER BY 1"
 
 
@@ -35,17 +35,17 @@ def cluster(with_tablespace: Practice, monkeypatch: pytest.MonkeyPatch) -> Pract
     return with_tablespace
 
 
-def begin(**conf: object) -> DagRunHere:
+def begin(*tasks: str, **conf: object) -> DagRunHere:
+    """A run in which these tasks have succeeded, after those that every run needs."""
     conf = {"greenplum_conn_id": "practice", "new_hosts": NEW_HOSTS, "approval": False, **conf}
     run = DagRunHere("greenplum_expand", conf, "tablespaces")
-    run.run_tasks(*BEFORE)
+    run.run_tasks(*BEFORE, *tasks)
     return run
 
 
 @pytest.mark.proves("tablespace-locations")
 def test_a_tablespace_made_after_the_plan_stops_gpexpand_before_it_begins(cluster: Practice) -> None:
-    run = begin()
-    run.run_tasks("make_plan", "approve_plan")
+    run = begin("make_plan", "approve_plan")
     for host in ("mdw", "smdw", "sdw1", "sdw2"):
         cluster.run("mkdir -p /data/later", host)
     cluster.run("psql -qd demo -c \"CREATE TABLESPACE later LOCATION '/data/later'\"")
@@ -57,7 +57,7 @@ def test_a_tablespace_made_after_the_plan_stops_gpexpand_before_it_begins(cluste
 
 
 def test_a_wish_for_an_unknown_tablespace_is_found_with_the_places(cluster: Practice) -> None:
-    run = begin(tablespace_locations=["slowts=/data/ts9"])
+    run = begin("check_new_hosts.places", tablespace_locations=["slowts=/data/ts9"])
     findings = run.xcoms["check_new_hosts.places", "findings"]
     assert "directories are given for tablespace slowts, but the cluster's tablespaces are: fastts" in {
         finding["problem"] for finding in findings
@@ -66,7 +66,7 @@ def test_a_wish_for_an_unknown_tablespace_is_found_with_the_places(cluster: Prac
 
 @pytest.mark.proves("tablespace-locations", "planned-directories-free")
 def test_new_segments_get_the_tablespace_unless_something_lies_in_its_place(cluster: Practice) -> None:
-    run = begin(tablespace_locations=["fastts=/data/ts9"])
+    run = begin("check_new_hosts.places", "exchange_keys", tablespace_locations=["fastts=/data/ts9"])
     for place in run.xcoms["check_new_hosts.places", "return_value"]:
         assert set(place["tablespace_directories"]) <= set(place["directories"])
         assert len(place["tablespace_directories"]) == 4
