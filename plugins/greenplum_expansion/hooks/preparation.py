@@ -36,6 +36,8 @@ class PreparedHost:
         self.expansion_id = expansion_id
         self.directory = posixpath.join(directory, expansion_id)
         self._manifest: Manifest | None = None
+        self._boot_id = ""
+        self._has_directory = False
 
     @property
     def manifest(self) -> Manifest:
@@ -52,7 +54,10 @@ class PreparedHost:
         return self.manifest.reboot_reasons(self.boot_id()) if self.manifest.entries else []
 
     def boot_id(self) -> str:
-        return self.host.run(["cat", "/proc/sys/kernel/random/boot_id"]).stdout.strip()
+        """Of the boot that is now, asked once: nothing here starts the host anew."""
+        if not self._boot_id:
+            self._boot_id = self.host.run(["cat", "/proc/sys/kernel/random/boot_id"]).stdout.strip()
+        return self._boot_id
 
     # --- forward -----------------------------------------------------------------------------------------------------
 
@@ -254,7 +259,7 @@ exit 0"""
         return self.host.run(Script(text, f"look at {path}")).stdout.split()[0]
 
     def _probe(self, probe: str) -> list[str]:
-        text = f"export PATH=$PATH:/usr/sbin:/sbin\n( {probe}\n) </dev/null 2>/dev/null"
+        text = f"export PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin\n( {probe}\n) </dev/null 2>/dev/null"
         return self.host.run(Script(text, "look"), check=False).stdout.split()
 
     def _is(self, probe: str, wanted: str) -> bool:
@@ -262,10 +267,15 @@ exit 0"""
 
     def _shell(self, text: str, name: str) -> None:
         if text:
-            self.host.run(Script(f"export PATH=$PATH:/usr/sbin:/sbin\n( {text}\n) </dev/null", name), timeout=_TIMEOUT)
+            self.host.run(
+                Script(f"export PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin\n( {text}\n) </dev/null", name),
+                timeout=_TIMEOUT,
+            )
 
     def _ensure_directory(self) -> None:
-        self.host.make_directory(self.directory)
+        if not self._has_directory:
+            self.host.make_directory(self.directory)
+            self._has_directory = True
 
     def _write(self, entry: Entry) -> None:
         self._ensure_directory()

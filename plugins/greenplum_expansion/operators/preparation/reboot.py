@@ -128,7 +128,7 @@ def _warning(name: str, reasons: Sequence[str]) -> Finding:
 _SERVERS = Script("pgrep -x 'postgres|postmaster' | head -n 5", "look for servers")
 # From a process of its own, so that this command ends before the connection does.
 _REBOOT = Script(
-    "export PATH=$PATH:/usr/sbin:/sbin\nsync\n"
+    "export PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin\nsync\n"
     "(sleep 1; systemctl reboot || shutdown -r now || reboot) >/dev/null 2>&1 </dev/null &\nexit 0",
     "reboot",
 )
