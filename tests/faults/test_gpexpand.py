@@ -44,3 +44,12 @@ def test_a_gpexpand_without_a_needed_option(
 
     monkeypatch.setenv("AIRFLOW_CONN_PRACTICE", practice.state.connection.read_text())
     assert [f for f in find(REQUEST, "check_cluster.connection") if f["check"] == "gpexpand-options"] == []
+
+
+@pytest.mark.proves("writes-while-building")
+def test_a_release_whose_new_segments_do_not_stand_writes(practice: Practice, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_PRACTICE", practice.state.connection.read_text())
+
+    (found,) = [f for f in find(REQUEST, "check_cluster.connection") if f["check"] == "writes-while-building"]
+
+    assert (found["severity"], found["subject"]) == ("warning", "Greenplum 6 (6.24.3)")

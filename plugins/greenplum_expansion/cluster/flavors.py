@@ -32,6 +32,10 @@ class Flavor:
     :param moves_children_with_parents: gpexpand says ``EXPAND TABLE`` without ``ONLY``: tables that inherit from the
         named one move with it
     :param finds_leaves_in_root_schema: gpexpand looks for each leaf partition in the schema of its root
+    :param builds_beside_writes: first release whose new segments start although others committed distributed
+        transactions while they were built; None if none is known to. With any earlier one preparation fails: "the limit
+        of 0 distributed transactions has been reached" (recording 41, greenplum-db/gpdb#17346 and #17408 of May 2024,
+        apache/cloudberry#1800 of June 2026)
     """
 
     name: str
@@ -41,6 +45,7 @@ class Flavor:
     reservation: str = ""
     moves_children_with_parents: bool = True
     finds_leaves_in_root_schema: bool = False
+    builds_beside_writes: tuple[int, ...] | None = None
 
     @property
     def is_supported(self) -> bool:
@@ -69,8 +74,9 @@ GREENPLUM_6 = Flavor(
     Support.PROVED,
     moves_children_with_parents=False,
     finds_leaves_in_root_schema=True,
+    builds_beside_writes=(6, 28),
 )
-GREENPLUM_7 = Flavor("Greenplum 7", 7, 120000, Support.PROVED)
+GREENPLUM_7 = Flavor("Greenplum 7", 7, 120000, Support.PROVED, builds_beside_writes=(7, 3))
 CLOUDBERRY = Flavor(
     "Cloudberry",
     None,
@@ -111,6 +117,12 @@ class Version:
 
     def __str__(self) -> str:
         return f"{self.flavor.name} ({self.release})" if self.release else self.flavor.name
+
+    @property
+    def builds_beside_writes(self) -> bool:
+        """New segments are known to start although others wrote while they were built."""
+        since = self.flavor.builds_beside_writes
+        return since is not None and tuple(int(part) for part in self.release.split(".") if part) >= since
 
 
 def parse_version(text: str) -> Version | None:

@@ -21,7 +21,7 @@ from greenplum_expansion.checks.cluster import (
 )
 from greenplum_expansion.checks.databases import check_closed_databases, check_database
 from greenplum_expansion.checks.finding import Finding, errors
-from greenplum_expansion.checks.gpexpand import check_gpexpand_options
+from greenplum_expansion.checks.gpexpand import check_gpexpand_options, check_writes_while_building
 from greenplum_expansion.checks.gpstate import check_gpstate
 from greenplum_expansion.checks.network import check_hosts_seen
 from greenplum_expansion.checks.settings import check_heap_checksums, check_settings
@@ -42,6 +42,7 @@ from greenplum_expansion.hooks.facts import (
     read_gpexpand_options,
     read_probed_topology,
     read_topology,
+    read_version,
 )
 from greenplum_expansion.operators.backup import backup_findings
 from greenplum_expansion.operators.checks.base import CheckOperator, DependentCheckOperator
@@ -71,6 +72,7 @@ class CheckConnectionOperator(CheckOperator):
         findings = check_server(read_server(run.hook))
         if not errors(findings):
             findings += check_gpexpand_options(read_gpexpand_options(run.hook))
+            findings += check_writes_while_building(read_version(run.hook))
         return findings, None
 
     def plan_begun(self, run: ExpansionRun) -> Plan | None:
