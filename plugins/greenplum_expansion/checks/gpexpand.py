@@ -35,8 +35,8 @@ def check_writes_while_building(version: Version) -> list[Finding]:
     return [
         Finding.warning(
             str(version),
-            "its new segments may fail to start if somebody writes to the cluster while they are built; preparation then "
-            "fails and is rolled back",
+            "its new segments may fail to start if somebody writes to the cluster while they are built; preparation "
+            "then fails and is rolled back",
             "keep applications from writing while add_segments runs, and let open transactions be waited for or ended",
         )
     ]
