@@ -198,6 +198,35 @@ def test_an_edit_into_a_directory_that_holds_something_is_refused(run: Approval,
     assert "sdw3:/data/primary/gpseg4x: it is to become a data directory, but it is not free (precious)" in body
 
 
+@pytest.mark.parametrize(
+    ("wish", "said"),
+    [
+        pytest.param(
+            {"primary_directories": ["/d1", "/d2"]},
+            "primaries lie in /d1, /d2, on sdw1 in /data/primary (twice)",
+            marks=pytest.mark.proves("layout-same-directories"),
+        ),
+        pytest.param(
+            {"first_mirror_port": 9000},
+            "mirrors have ports 9000-9001, on sdw1 7000-7001",
+            marks=pytest.mark.proves("layout-same-ports"),
+        ),
+        pytest.param(
+            {"new_hosts": [*NEW_HOSTS, "sdw5=10.77.0.25"], "mirroring": "spread"},
+            "their mirrors are spread, those of the existing hosts grouped",
+            marks=pytest.mark.proves("layout-same-mirroring"),
+        ),
+    ],
+)
+def test_a_wish_that_deviates_from_the_existing_hosts_is_a_warning_at_the_approval(
+    run: Approval, wish: dict[str, Any], said: str
+) -> None:
+    run.params.update(wish)
+    run.run_tasks("make_plan")
+
+    assert f"{said}. Remedy: " in str(run.ask()["body"])
+
+
 def test_a_draft_of_another_plan_is_forgotten(run: Approval) -> None:
     run.ask()
     run.refuse(input_file="nonsense")
