@@ -10,13 +10,17 @@ from typing import Any
 
 import pytest
 
+from greenplum_expansion.cluster.topology import Topology
+from greenplum_expansion.hooks.cluster_facts import read_replication
+from greenplum_expansion.hooks.facts import read_topology
+from greenplum_expansion.hooks.greenplum import GreenplumHook
 from tests.support.in_process import find
 from tests.support.practice import Practice
+from tests.support.snapshot import hook_for
 
 pytestmark = pytest.mark.sandbox
 
 REQUEST = {"greenplum_conn_id": "practice", "new_hosts": ["sdw3=10.77.0.23", "sdw4=10.77.0.24"]}
-INSTANCE = "/opt/sandbox/bin/python -m sandbox.database.instance"
 Looks = Callable[..., list[dict[str, str]]]
 
 
@@ -40,6 +44,13 @@ def look(practice: Practice, monkeypatch: pytest.MonkeyPatch) -> Looks:
         return [finding for finding in found if finding["check"] == check]
 
     return look_at
+
+
+@pytest.fixture
+def connection(practice: Practice) -> dict[str, Any]:
+    """The practice cluster as an Airflow connection."""
+    known: dict[str, Any] = json.loads(practice.state.connection.read_text())
+    return known
 
 
 @pytest.fixture
@@ -104,6 +115,18 @@ def test_an_interconnect_through_proxies(practice: Practice, look: Looks) -> Non
     assert "gpconfig -c gp_interconnect_type -v UDPIFC" in found["remedy"]
 
 
+@pytest.mark.proves("user-tablespaces")
+def test_a_tablespace_of_users(practice: Practice, look: Looks, change: Callable[..., None]) -> None:
+    for host in ("mdw", "smdw", "sdw1", "sdw2"):
+        practice.run("mkdir -p /data/fast", host)
+    change("CREATE TABLESPACE fast LOCATION '/data/fast'")
+    try:
+        found = only(look("settings", "user-tablespaces"), "note")
+    finally:
+        change("DROP TABLESPACE fast")
+    assert "users made fast" in found["problem"]
+
+
 @pytest.mark.proves("heap-checksums")
 def test_a_mirror_without_checksums(practice: Practice, look: Looks) -> None:
     """A directory without control data cannot be told from one that cannot be read, so that is found, too."""
@@ -118,28 +141,112 @@ def test_a_mirror_without_checksums(practice: Practice, look: Looks) -> None:
     assert look("settings", "heap-checksums") == []
 
 
+# --- connection, state -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.proves("version", "flavor")
+@pytest.mark.parametrize(
+    ("version", "check", "said"),
+    [
+        ("PostgreSQL 8.3.23 (Greenplum Database 5.29.1 build x) on x86_64", "flavor", "it is not supported"),
+        ("EnterpriseDB 15.4 on x86_64", "version", "of no version known here: EnterpriseDB 15.4"),
+    ],
+)
+def test_a_server_of_another_kind(
+    look: Looks, change: Callable[..., None], version: str, check: str, said: str
+) -> None:
+    answering = "CREATE OR REPLACE FUNCTION pg_catalog.version() RETURNS text LANGUAGE sql STABLE AS $x$ SELECT {} $x$"
+    change("ALTER FUNCTION pg_catalog.version() RENAME TO version_kept", database="postgres")
+    try:
+        change(answering.format(f"'{version}'::text"), database="postgres")
+        found = only([finding for finding in look("connection", check) if finding["severity"] != "note"])
+    finally:
+        change("DROP FUNCTION IF EXISTS pg_catalog.version()", database="postgres")
+        change("ALTER FUNCTION pg_catalog.version_kept() RENAME TO version", database="postgres")
+    assert said in found["problem"]
+
+
+@pytest.mark.proves("expansion-state")
+def test_an_expansion_that_was_left_half_done(practice: Practice, look: Looks) -> None:
+    practice.run("echo UNINITIALIZED:None > $MASTER_DATA_DIRECTORY/gpexpand.status")
+    try:
+        found = only(look("expansion_state", "expansion-state"))
+    finally:
+        practice.run("rm $MASTER_DATA_DIRECTORY/gpexpand.status")
+    assert "preparation failed" in found["problem"]
+
+
 # --- segments --------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.proves("standby-in-sync")
-def test_a_standby_that_is_dead_though_the_catalog_says_it_is_up(practice: Practice, look: Looks) -> None:
+@pytest.fixture
+def catalog_says(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Let the check read the catalog as it is after these statements, which fts would soon correct."""
+
+    def say(*statements: str) -> None:
+        def read(hook: GreenplumHook) -> Topology:
+            with hook.connected(autocommit=False) as connection, connection.cursor() as cursor:
+                for statement in statements:
+                    cursor.execute(statement)
+                return Topology.from_rows(hook.query("segment_configuration", connection=connection))
+
+        monkeypatch.setattr("greenplum_expansion.operators.checks.cluster.read_probed_topology", read)
+
+    return say
+
+
+@pytest.mark.proves(
+    *("segments-up", "preferred-roles", "standby-in-sync", "gpstate-segments", "gpstate-standby", "software-version")
+)
+def test_a_primary_and_the_standby_are_dead(
+    practice: Practice, look: Looks, connection: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cluster = "greenplum_expansion.operators.checks.cluster"
+    with hook_for(connection) as hook:
+        topology, replication = read_topology(hook), read_replication(hook)
     practice.run("read -r pid < $MASTER_DATA_DIRECTORY/postmaster.pid; kill -9 $pid", "smdw")
+    practice.sandbox("fault", "segment-down", "1")
     try:
-        found = only(look("segments", "standby-in-sync"))
-    finally:
-        practice.run(f"{INSTANCE} start --datadir $MASTER_DATA_DIRECTORY", "smdw")
-    assert "it does not follow the coordinator" in found["problem"]
-    assert "gpinitstandby -n" in found["remedy"]
-
-
-@pytest.mark.proves("segments-up")
-def test_a_mirror_that_is_down(practice: Practice, look: Looks) -> None:
-    practice.run("read -r pid < /data/mirror/gpseg1/postmaster.pid; kill -9 $pid", "sdw2")
-    try:
-        found = only(look("segments", "segments-up"))
+        down = only(look("segments", "segments-up"))
+        roles = look("segments", "preferred-roles")
+        standby = only(look("segments", "standby-in-sync"))
+        # As if the coordinator had not heard of it yet: what gpstate sees on the hosts is told then.
+        monkeypatch.setattr(f"{cluster}.read_probed_topology", lambda hook: topology)
+        monkeypatch.setattr(f"{cluster}.read_replication", lambda hook: replication)
+        seen = {finding["check"]: finding for finding in find(REQUEST, "check_cluster.segments")}
     finally:
         practice.reset()
-    assert "mirror of content 1" in found["subject"]
+    assert "primary of content 1" in down["subject"]
+    assert [finding["problem"] for finding in roles] == [
+        "it acts as mirror, not in its preferred role",
+        "it acts as primary, not in its preferred role",
+    ]
+    assert "it does not follow the coordinator" in standby["problem"]
+    assert "gpinitstandby -n" in standby["remedy"]
+    assert set(seen) == {"gpstate-segments", "gpstate-standby", "software-version"}
+    assert "Segments with Primary and Mirror Roles Switched" in seen["gpstate-segments"]["problem"]
+    assert "sdw1 /data/primary/gpseg1 6001 unable to retrieve version" in seen["software-version"]["problem"]
+
+
+@pytest.mark.proves("pairs-in-sync")
+def test_a_pair_that_is_not_in_sync(look: Looks, catalog_says: Callable[..., None]) -> None:
+    catalog_says("UPDATE gp_segment_configuration SET mode = 'n' WHERE content = 1")
+    assert only(look("segments", "pairs-in-sync"))["subject"] == "content 1"
+
+
+@pytest.mark.proves("standby-present")
+def test_a_cluster_without_a_standby(look: Looks, catalog_says: Callable[..., None]) -> None:
+    catalog_says("DELETE FROM gp_segment_configuration WHERE content = -1 AND role = 'm'")
+    assert "gpinitstandby" in only(look("segments", "standby-present"), "warning")["remedy"]
+
+
+@pytest.mark.proves("mirror-layout")
+def test_mirrors_in_no_pattern(look: Looks, catalog_says: Callable[..., None]) -> None:
+    catalog_says(
+        "UPDATE gp_segment_configuration SET hostname = 'smdw' WHERE content IN (1, 3) AND preferred_role = 'm'"
+    )
+    found = only(look("segments", "mirror-layout"), "warning")
+    assert "gpstate calls their layout grouped, by the catalog it is spread" in found["problem"]
 
 
 # --- activity --------------------------------------------------------------------------------------------------------
@@ -156,7 +263,7 @@ def test_a_transaction_that_has_changed_a_catalog(look: Looks, connect: Callable
         assert look("activity", "catalog-changes", sessions="wait") == []
         connection.rollback()
     assert "(etl) in demo, idle in transaction" in noted["problem"]
-    assert "1 have changed a catalog and not committed" in warned["problem"]
+    assert "1 in a transaction that has changed a catalog" in warned["problem"]
     assert look("activity", "catalog-changes") == []
 
 
@@ -285,6 +392,27 @@ def test_a_table_whose_file_is_gone(
     assert "public.gone on content 0" in found["problem"]
 
 
+@pytest.mark.proves("stray-partitions")
+def test_a_partition_in_another_schema_than_its_root(look: Looks, change: Callable[..., None]) -> None:
+    change("ALTER TABLE sales.facts_1_prt_2 SET SCHEMA stage")
+    try:
+        found = only(look("databases", "stray-partitions"))
+    finally:
+        change("ALTER TABLE stage.facts_1_prt_2 SET SCHEMA sales")
+    assert "stage.facts_1_prt_2" in found["problem"]
+
+
+@pytest.mark.proves("empty-views")
+def test_a_materialized_view_without_data(look: Looks, change: Callable[..., None]) -> None:
+    filled = "UPDATE pg_class_real SET relispopulated = {} WHERE oid = 'sales.mv_orders'::regclass"
+    change(filled.format("false"))
+    try:
+        found = only(look("databases", "empty-views"), "warning")
+    finally:
+        change(filled.format("true"))
+    assert "sales.mv_orders" in found["problem"]
+
+
 @pytest.mark.proves("unlogged-tables")
 def test_an_unlogged_table(look: Looks) -> None:
     assert "stage.unlogged_t" in only(look("databases", "unlogged-tables"), "warning")["problem"]
@@ -322,9 +450,12 @@ def test_a_database_that_allows_no_connections(look: Looks, change: Callable[...
 
 
 @pytest.mark.proves("disk-space")
-@pytest.mark.parametrize(("host", "what"), [("sdw3", "new instances"), ("mdw", "gpexpand's template")])
-def test_a_disk_without_room(practice: Practice, look: Looks, host: str, what: str) -> None:
-    practice.sandbox("fault", "disk-full", host, "12")
+@pytest.mark.parametrize(
+    ("host", "megabytes", "what"),
+    [("sdw3", "12", "new instances"), ("mdw", "12", "gpexpand's template"), ("sdw1", "3", "new copies of demo.")],
+)
+def test_a_disk_without_room(practice: Practice, look: Looks, host: str, megabytes: str, what: str) -> None:
+    practice.sandbox("fault", "disk-full", host, megabytes)
     try:
         found = [f for f in look("capacity", "disk-space") if f["severity"] == "error"]
     finally:

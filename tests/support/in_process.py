@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -38,6 +40,12 @@ class _TaskInstance:
         return "running" if run_id in self._active_runs else "failed"
 
 
+@cache
+def _dag() -> Any:
+    """Read once; whoever runs a task of it copies it first."""
+    return DagBag(dag_folder=str(DAGS)).dags["greenplum_expand"]
+
+
 def run_tasks(
     conf: Mapping[str, Any], *task_ids: str, run_id: str = "test", given: Mapping[str, Any] | None = None
 ) -> dict[str, dict[str, Any]]:
@@ -48,12 +56,12 @@ def run_tasks(
 
     :param given: what tasks that do not run here would have returned, by task id
     """
-    dag = DagBag(dag_folder=str(DAGS)).dags["greenplum_expand"]
+    dag = _dag()
     params = {**{name: dag.params.get_param(name).value for name in dag.params}, **conf}
     store: dict[tuple[str, str], list[Any]] = {("check_cluster.connection", "return_value"): [True]}
     store |= {(task_id, "return_value"): [value] for task_id, value in (given or {}).items()}
     for task_id in task_ids:
-        task = dag.task_dict[task_id]
+        task = copy.copy(dag.task_dict[task_id])
         ti = _TaskInstance(task_id, store, set())
         dag_run = SimpleNamespace(dag_id="greenplum_expand", run_id=run_id)
         ti.xcom_push("return_value", _to_its_end(task, {"params": params, "ti": ti, "dag_run": dag_run, "task": task}))
@@ -95,7 +103,7 @@ def run_checks(
 
     :param active_runs: run ids that Airflow would say are going on
     """
-    dag = DagBag(dag_folder=str(DAGS)).dags["greenplum_expand"]
+    dag = _dag()
     params = {**{name: dag.params.get_param(name).value for name in dag.params}, **conf}
     store: dict[tuple[str, str], list[Any]] = {}
 
@@ -103,7 +111,8 @@ def run_checks(
         ti = _TaskInstance(task.task_id, store, active_runs or set())
         dag_run = SimpleNamespace(dag_id="greenplum_expand", run_id=run_id)
         try:
-            ti.xcom_push("return_value", task.execute({"params": params, "ti": ti, "dag_run": dag_run, "task": task}))
+            returned = _to_its_end(copy.copy(task), {"params": params, "ti": ti, "dag_run": dag_run, "task": task})
+            ti.xcom_push("return_value", returned)
         except AirflowSkipException:
             return
 
