@@ -74,8 +74,7 @@ class BackupJob:
     :param expansion_id: owner of everything it writes
     :param directory: final name, on the coordinator
     :param gpbackup_directory: on all hosts
-    :param hosts: that gpbackup writes to, by name and address, the coordinator not among them; empty without gpbackup
-    :param user: who logs in to them
+    :param hosts: that gpbackup writes to, by name, the coordinator not among them; empty without gpbackup
     :param rows: False: schema and roles only
     :param jobs: connections of gpbackup; `dump_jobs` those of pg_dump
     :param choice, selected, release, segments, coordinator: of the request and the cluster, for the manifest
@@ -91,8 +90,7 @@ class BackupJob:
     gpbackup_directory: str
     archives: tuple[Archive, ...]
     tools: BackupTools
-    hosts: tuple[tuple[str, str], ...]
-    user: str
+    hosts: tuple[str, ...]
     rows: bool
     jobs: int
     dump_jobs: int
@@ -114,12 +112,11 @@ class BackupJob:
             )
             for row in data["archives"]
         ]
-        hosts = tuple((name, address) for name, address in data["hosts"])
         return cls(
             **{
                 **data,
                 "archives": tuple(made),
-                "hosts": hosts,
+                "hosts": tuple(data["hosts"]),
                 "selected": tuple(data["selected"]),
                 "tools": BackupTools(**data["tools"]),
             }
@@ -207,23 +204,23 @@ def _gpbackup(job: BackupJob, archive: Archive) -> list[str]:
     ]
 
 
-def _ssh(job: BackupJob, address: str, function: str) -> str:
-    """Call one of our functions on another host, as the gp utilities log in there."""
-    target = shlex.quote(f"{job.user}@{address}")
+def _ssh(host: str, function: str) -> str:
+    """Call one of our functions on another host, where the cluster's user logs in by its own key."""
+    target = shlex.quote(host)
     values = '"umask 077" "b_id=$(printf %q "$b_id") b_jobs=$b_jobs" "$(declare -f own lists)"'
     body = f'printf "%s\\n" {values} {shlex.quote(function)}'
     return (
-        f"{{ {body}; }} | ssh -o BatchMode=yes -o StrictHostKeyChecking=no -o ServerAliveInterval=60 {target} "
-        "'bash --noprofile --norc -s'"
+        f"{{ {body}; }} | ssh -T -o BatchMode=yes -o ConnectTimeout=10 -o ServerAliveInterval=60 -- {target} "
+        "'exec env BASH_ENV= ENV= LC_ALL=C LANG=C bash --noprofile --norc -s'"
     )
 
 
 def _directories(job: BackupJob) -> list[str]:
     call = f"own {shlex.quote(job.gpbackup_directory)}"
     made = [f"{call} || fail 'the directory of gpbackup cannot be made here'"]
-    for hostname, address in job.hosts:
+    for hostname in job.hosts:
         failed = shlex.quote(f"the directory of gpbackup cannot be made on {hostname}")
-        made.append(f"{_ssh(job, address, call)} || fail {failed}")
+        made.append(f"{_ssh(hostname, call)} || fail {failed}")
     return made
 
 
@@ -237,10 +234,10 @@ def _sums(job: BackupJob) -> list[str]:
         directory = shlex.quote(job.gpbackup_directory)
         target = shlex.quote(f"{job.partial}/gpbackup.lists")
         made.append(f"(lists {directory}) >{target} || fail 'hashing the files of gpbackup'")
-        for hostname, address in job.hosts:
+        for hostname in job.hosts:
             target = shlex.quote(f"{job.partial}/gpbackup.lists.{hostname}")
             failed = shlex.quote(f"hashing the files of gpbackup on {hostname}")
-            made.append(f"{_ssh(job, address, 'lists ' + directory)} >{target} || fail {failed}")
+            made.append(f"{_ssh(hostname, 'lists ' + directory)} >{target} || fail {failed}")
     made += [
         "b_lists=$(mktemp) || fail 'no temporary file'; trap 'rm -f -- \"$b_lists\"' EXIT",
         f"(lists {here}) >\"$b_lists\" || fail 'hashing'",
@@ -251,6 +248,6 @@ def _sums(job: BackupJob) -> list[str]:
     return made
 
 
-def gpbackup_list_names(hosts: Sequence[tuple[str, str]], coordinator: str) -> dict[str, str]:
+def gpbackup_list_names(hosts: Sequence[str], coordinator: str) -> dict[str, str]:
     """Host to the name of the list of what gpbackup wrote there."""
-    return {coordinator: "gpbackup.lists", **{hostname: f"gpbackup.lists.{hostname}" for hostname, _ in hosts}}
+    return {coordinator: "gpbackup.lists", **{hostname: f"gpbackup.lists.{hostname}" for hostname in hosts}}

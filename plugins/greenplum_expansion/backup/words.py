@@ -39,7 +39,8 @@ def restorable(
     if Tool.PG_DUMP in tools:
         said.append(
             "What pg_dump wrote is restored on any number of segments: createdb, then pg_restore --jobs N -d DATABASE "
-            "DIRECTORY; a single table with --table. All rows pass through the coordinator, so large tables take long."
+            "DIRECTORY; a single table with --table. All rows pass through the coordinator, so large tables take long. "
+            "An archive of single tables holds no schemas: make those first."
         )
     if Tool.GPBACKUP in tools:
         said.append(

@@ -24,12 +24,13 @@ from greenplum_expansion.checks.finding import Finding
 from greenplum_expansion.cluster.flavors import parse_version
 from greenplum_expansion.cluster.patterns import Pattern
 from greenplum_expansion.cluster.topology import Topology
-from greenplum_expansion.errors import StepFailed
+from greenplum_expansion.errors import RemoteError, StepFailed
 from greenplum_expansion.hooks.expansion_directory import ExpansionDirectory
 from greenplum_expansion.hooks.facts import read_topology
 from greenplum_expansion.hooks.greenplum import GreenplumHook
 from greenplum_expansion.hooks.jobs import JobStatus
-from greenplum_expansion.hooks.remote import FileMissing, RemoteHost, Script
+from greenplum_expansion.hooks.members import run_on_members, unreached
+from greenplum_expansion.hooks.remote import FileMissing, Script
 from greenplum_expansion.planning.plan import human_bytes
 from greenplum_expansion.request.backup import BackupChoice, BackupSection
 
@@ -112,15 +113,13 @@ def read_backup_facts(hook: GreenplumHook, request: BackupSection, expansion_id:
         archives=made,
         tools=tools,
         hosts=hosts,
-        user=hook.environment().user,
         rows=rows,
         jobs=request.backup_jobs,
         dump_jobs=jobs,
     )
-    places = [look_at(hook.coordinator(), topology.coordinator.hostname, path, job.partial, expansion_id)]
-    for hostname, address in hosts:
-        host = hook.host(hostname, address)
-        places.append(look_at(host, hostname, gpbackup_path, gpbackup_path, expansion_id))
+    targets = {topology.coordinator.hostname: (path, job.partial)}
+    targets |= dict.fromkeys(hosts, (gpbackup_path, gpbackup_path))
+    places = look_at(hook, targets, expansion_id)
     return BackupFacts(
         job=job,
         selection=selection,
@@ -131,11 +130,10 @@ def read_backup_facts(hook: GreenplumHook, request: BackupSection, expansion_id:
     )
 
 
-def _written_hosts(topology: Topology) -> tuple[tuple[str, str], ...]:
+def _written_hosts(topology: Topology) -> tuple[str, ...]:
     """Hosts of the acting primaries, which gpbackup writes to, but for the coordinator's own."""
-    hosts = {i.hostname: i.address for i in topology.segments if i.role == "p"}
-    hosts.pop(topology.coordinator.hostname, None)
-    return tuple(sorted(hosts.items()))
+    names = {i.hostname for i in topology.segments if i.role == "p"} - {topology.coordinator.hostname}
+    return tuple(sorted(names))
 
 
 def read_tools(hook: GreenplumHook) -> BackupTools:
@@ -168,11 +166,22 @@ def read_tables(hook: GreenplumHook) -> list[BackupTable]:
     ]
 
 
-def look_at(host: RemoteHost, hostname: str, path: str, removable: str, owner: str) -> Place:
-    """Look at a directory that need not exist, and at its filesystem.
+def look_at(hook: GreenplumHook, targets: Mapping[str, tuple[str, str]], owner: str) -> list[Place]:
+    """Look at directories that need not exist, and at their filesystems.
 
-    :param removable: what an interrupted attempt of `owner` has left there counts as free: it is removed at the start
+    :param targets: host to directory, and to what an interrupted attempt of `owner` may have left there: that counts as
+        free, as it is removed at the start
+    :raises RemoteError: a host does not answer
     """
+    scripts = {host: _look_script(path, removable, owner) for host, (path, removable) in targets.items()}
+    results = run_on_members(hook, scripts, timeout=600)
+    for host, why in unreached(results, list(targets)).items():
+        action = f"see that the cluster's user can log in from the coordinator: ssh {host}"
+        raise RemoteError(f"Backup destination {host}:{targets[host][0]}", f"it could not be looked at: {why}", action)
+    return [_place(host, targets[host][0], results[host].stdout) for host in targets]
+
+
+def _look_script(path: str, removable: str, owner: str) -> Script:
     text = f"""
 path={shlex.quote(path)} removable={shlex.quote(removable)} owner={shlex.quote(owner)}
 existing=$path below=
@@ -193,10 +202,13 @@ set -- $(stat -f -c '%a %b %S' -- "$existing")
 printf 'resolved=%s\\nmount=%s\\nfree=%s\\nsize=%s\\nwritable=%s\\nwhy=%s\\n' "${{real%/}}$below" \\
     "$(df -P -- "$existing" | tail -n 1 | awk '{{print $6}}')" "$(($1 * $3 + left))" "$(($2 * $3))" "$writable" "$why"
 """
-    said = host.run(Script(text, f"look at {path}"), timeout=600).stdout
+    return Script(text, f"look at {path}")
+
+
+def _place(host: str, path: str, said: str) -> Place:
     values = dict(line.split("=", 1) for line in said.splitlines() if "=" in line)
     return Place(
-        host=hostname,
+        host=host,
         path=path,
         resolved=values["resolved"],
         mount=values["mount"],
@@ -228,7 +240,9 @@ def read_job(directory: ExpansionDirectory) -> job_script.BackupJob:
 
 def is_written(hook: GreenplumHook, job: job_script.BackupJob) -> bool:
     """Whether the job has written all its lists, so that only the end is left to do."""
-    return hook.coordinator().exists(posixpath.join(job.partial, job_script.SIZES))
+    partial, owner = shlex.quote(job.partial), shlex.quote(job.expansion_id)
+    text = f'[ -e {partial}/{job_script.SIZES} ] && [ "$(cat {partial}/{job_script.OWNER})" = {owner} ]'
+    return hook.coordinator().run(Script(text, "look for a written backup"), check=False).ok
 
 
 def finish(hook: GreenplumHook, job: job_script.BackupJob, status: JobStatus) -> Manifest:

@@ -7,6 +7,7 @@ table and each host's pg_hba.conf can be looked up afterwards.
 from __future__ import annotations
 
 import base64
+import binascii
 import hashlib
 import json
 import logging
@@ -16,10 +17,10 @@ from collections.abc import Iterable
 from typing import Any
 
 from greenplum_expansion.cluster.topology import Instance, Topology
-from greenplum_expansion.errors import RemoteError
 from greenplum_expansion.hooks.expansion_directory import ExpansionDirectory
 from greenplum_expansion.hooks.facts import read_topology
 from greenplum_expansion.hooks.greenplum import GreenplumHook
+from greenplum_expansion.hooks.members import run_on_members, unreached
 from greenplum_expansion.hooks.remote import Script
 
 log = logging.getLogger(__name__)
@@ -28,7 +29,6 @@ DIRECTORY = "snapshot"
 MANIFEST = "manifest.json"
 # Not recovery.conf: a replication password may stand in it.
 _FILES = "postgresql.conf postgresql.auto.conf pg_hba.conf pg_ident.conf internal.auto.conf gp_dbid PG_VERSION"
-_ARCHIVE_LIMIT = 32 * 1024**2  # bytes; a host's configuration files are some hundred kilobytes
 
 
 def take_snapshot(hook: GreenplumHook, directory: ExpansionDirectory) -> dict[str, Any]:
@@ -46,14 +46,11 @@ def take_snapshot(hook: GreenplumHook, directory: ExpansionDirectory) -> dict[st
     written: dict[str, bytes] = {}
     for name, rows in _tables(hook, topology):
         written[name] = (json.dumps(rows, indent=1, ensure_ascii=False, default=str) + "\n").encode()
-    missing: dict[str, str] = {}
-    for hostname, instances in _by_host(topology):
-        try:
-            written[f"configuration_{hostname}.tar.gz"] = _configuration(hook, hostname, instances, topology)
-        except RemoteError as error:
-            # A host that is down is told by the check of segments; the snapshot of the others is worth having.
-            missing[hostname] = error.cause
-            log.warning("Configuration files of %s are not in the snapshot: %s", hostname, error)
+    archives, missing = _configurations(hook, topology)
+    written |= {f"configuration_{host}.tar.gz": data for host, data in archives.items()}
+    for host, why in missing.items():
+        # A host that is down is told by the check of segments; the snapshot of the others is worth having.
+        log.warning("Configuration files of %s are not in the snapshot: %s", host, why)
     for name, data in written.items():
         coordinator.write_bytes(posixpath.join(path, name), data)
     files = {name: {"bytes": len(d), "sha256": hashlib.sha256(d).hexdigest()} for name, d in sorted(written.items())}
@@ -90,10 +87,23 @@ def _by_host(topology: Topology) -> list[tuple[str, list[Instance]]]:
     return sorted(hosts.items())
 
 
-def _configuration(hook: GreenplumHook, hostname: str, instances: list[Instance], topology: Topology) -> bytes:
-    """A tar archive of the configuration files of all instances on a host, with their full paths."""
+def _configurations(hook: GreenplumHook, topology: Topology) -> tuple[dict[str, bytes], dict[str, str]]:
+    """A tar archive a host with the configuration files of all its instances, and the hosts without one."""
+    scripts = {hostname: _tar(instances) for hostname, instances in _by_host(topology)}
+    results = run_on_members(hook, scripts, timeout=120)
+    missing = unreached(results, list(scripts))
+    found = {}
+    for hostname in scripts.keys() - missing.keys():
+        try:
+            found[hostname] = base64.b64decode(results[hostname].stdout)
+        except binascii.Error:
+            missing[hostname] = "its answer cannot be read"
+    return found, missing
+
+
+def _tar(instances: list[Instance]) -> Script:
+    """tar would complain of files that are not there; which there are differs from version to version."""
     directories = " ".join(shlex.quote(instance.datadir) for instance in instances)
-    # tar would complain of files that are not there; which there are differs from version to version.
     text = f"""
 for directory in {directories}; do
     for file in {_FILES}; do
@@ -101,7 +111,4 @@ for directory in {directories}; do
     done
 done | tar -C / --null --no-recursion -T - -czf - | base64
 [ "${{PIPESTATUS[1]}}" = 0 ]"""
-    is_coordinator = hostname == topology.coordinator.hostname
-    host = hook.coordinator() if is_coordinator else hook.host(hostname, instances[0].address)
-    script = Script(text, "read configuration files")
-    return base64.b64decode(host.run(script, timeout=120, max_output=_ARCHIVE_LIMIT).stdout)
+    return Script(text, "read configuration files")
