@@ -31,7 +31,7 @@ def test_a_strange_name_is_kept_as_it_is(role: str) -> None:
 
 @pytest.mark.parametrize("role", ["a\nb", "a\x00b", "a\x1b[31m", "x" * 64])
 def test_what_can_be_no_role_is_refused(role: str) -> None:
-    with pytest.raises(InvalidRequest, match="Protected roles: .* is not the name of a role"):
+    with pytest.raises(InvalidRequest, match=r"Protected roles: .* is not the name of a role"):
         parse_request(ExpansionRequest, {**HOSTS, "protected_roles": [role]})
 
 
