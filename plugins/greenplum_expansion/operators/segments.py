@@ -13,6 +13,7 @@ from greenplum_expansion.errors import ActionRefused, StepFailed
 from greenplum_expansion.hooks.expansion_directory import INPUT_FILE, TABLESPACE_FILE
 from greenplum_expansion.hooks.facts import read_expansion_state, read_gpexpand_options, read_topology
 from greenplum_expansion.hooks.places import record_places
+from greenplum_expansion.hooks.server_logs import last_deaths
 from greenplum_expansion.hooks.tablespaces import read_tablespaces
 from greenplum_expansion.operators.plan import DIGEST_KEY
 from greenplum_expansion.operators.run import ExpansionRun, expansion_run, record_step, started_now
@@ -26,6 +27,7 @@ JOB = "add_segments"
 SAID_KEY = "gpexpand_said"  # its last errors, for the report
 _LOG_READ = 1024 * 1024  # bytes of the log's end in which errors are looked for
 _ERRORS_TOLD = 5
+_NOT_STARTED = "could not start server"  # why not stands in the new segment's log only
 
 
 class AddSegmentsOperator(BaseOperator):
@@ -102,7 +104,11 @@ class AddSegmentsOperator(BaseOperator):
     def _failure(
         self, context: Mapping[str, Any], run: ExpansionRun, event: dict[str, Any], cause: str, next_action: str
     ) -> StepFailed:
-        said = " / ".join(errors_said(run.hook.job(event["job_dir"]).read_log_tail(_LOG_READ)))
+        errors = errors_said(run.hook.job(event["job_dir"]).read_log_tail(_LOG_READ))
+        if any(_NOT_STARTED in error for error in errors):
+            primaries = [instance for instance in run.directory.require_plan().new if instance.is_primary]
+            errors += last_deaths(run.hook, primaries)
+        said = " / ".join(errors)
         context["ti"].xcom_push(key=SAID_KEY, value=said)
         return StepFailed(
             f"Adding the segments of {run.subject}",
@@ -144,7 +150,7 @@ class AddSegmentsOperator(BaseOperator):
             )
 
     def _require_free_places(self, run: ExpansionRun, plan: Plan) -> None:
-        """What came into a planned directory since the checks would be deleted by gpexpand -r: it is looked at again."""
+        """What came into a planned directory since the checks would be deleted by gpexpand -r: it is looked at anew."""
         if plan.presence(read_topology(run.hook)) is not Presence.NONE:
             return
         in_the_way = record_places(run.hook, run.directory, plan)
