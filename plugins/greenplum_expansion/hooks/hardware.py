@@ -32,7 +32,7 @@ def read_room(host: RemoteHost, directories: Sequence[str]) -> HostRoom:
         "look for room to measure",
     )
     memory = 0
-    places = []
+    places: list[Place] = []
     for line in host.run(script).stdout.splitlines():
         word, _, rest = line.partition(" ")
         if word == "memory":
