@@ -298,6 +298,41 @@ def test_a_key_that_is_not_authorized_yet(seen, cluster, changed):
 
 
 @pytest.mark.proves("new-host-login")
+def test_a_host_that_is_switched_off(seen, cluster):
+    checks = seen.asking(preparation_parts=["account"])
+    cluster.sandbox("fault", "host-down", "sdw4")
+    try:
+        (found,) = checks.host("sdw4")
+    finally:
+        cluster.sandbox("fault", "host-up", "sdw4")
+    assert found.severity is Severity.ERROR
+    assert found.subject.startswith("SSH to sdw4 (10.77.0.24) as gpadmin through ")
+    assert "did not get through to it" in found.problem or "cannot connect" in found.problem
+
+
+@pytest.mark.proves("new-host-login")
+def test_a_host_that_presents_another_key_than_promised(seen):
+    other = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHJOSc55Zk+4pjpXaZhvxb6V5brStO0CbJt8J6oxSKvw"
+    (found,) = seen.host("sdw3", host_key=other)
+    assert found.severity is Severity.ERROR
+    assert "but the request says ssh-ed25519 SHA256:" in found.problem
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"mirroring": "spread"}, "2 hosts are given, each gets 2 primaries. Remedy: give at least 3 hosts"),
+        ({"new_hosts": ["sdw3=10.77.0.23"]}, "needs at least 2 new hosts, 1 is given. Remedy: add another host"),
+        ({"new_hosts": ["sdw3", "sdw3=10.77.0.23"]}, "new host hostname sdw3 is given twice; name each host once"),
+    ],
+)
+def test_hosts_that_cannot_carry_what_is_asked_for(asked, said):
+    (found,) = NewHostChecks({**UNPREPARED, **asked}).places()
+    assert found.severity is Severity.ERROR
+    assert said in str(found)
+
+
+@pytest.mark.proves("new-host-login")
 def test_a_name_at_which_no_sshd_answers(cluster, changed):
     as_root(cluster, "sdw3", "ip addr add 10.77.0.99/24 dev eth0")
     changed["sdw3"] = "ip addr del 10.77.0.99/24 dev eth0"
@@ -313,6 +348,15 @@ def test_a_name_at_which_no_sshd_answers(cluster, changed):
     found = of(checks.host("sdw3"), "new-host-login")
     assert "it can be logged into at 10.77.0.23, but not by its name: " in str(found)
     assert "cannot connect to sdw3 port 22" in str(found)
+
+
+def test_a_name_that_nobody_knows():
+    checks = NewHostChecks({**UNPREPARED, "new_hosts": ["sdw9", "sdw4=10.77.0.24"]})
+    checks.places()
+    (found,) = checks.host("sdw9")
+    assert str(found).startswith(
+        "ERROR New host sdw9: the coordinator mdw does not know the name sdw9. Remedy: correct"
+    )
 
 
 @pytest.mark.proves("new-host-not-in-cluster")
@@ -401,13 +445,13 @@ class TestHostsAtOdds:
         found = str(of(at_odds, "new-host-name-right"))
         assert "new host twin: its name leads the coordinator to 10.77.0.98, but the host reached has " in found
 
-    @pytest.mark.proves("names-resolve-equally")
+    @pytest.mark.proves("names-resolve-equally", "names-known-everywhere")
     def test_hosts_find_different_machines_behind_a_name(self, at_odds):
-        names = sorted(str(found) for found in at_odds if found.check == "names-resolve-equally")
+        names = sorted(str(found) for found in at_odds if found.check.startswith("names-"))
         assert [name.partition(". Remedy")[0] for name in names] == [
             "ERROR name sdw4: sdw2 cannot resolve it, the coordinator finds 10.77.0.24",
             "ERROR name smdw: sdw4 finds 10.77.0.99 for it, but it has 10.77.0.11",
-            "ERROR name twin: sdw1, sdw2, smdw, sdw3, sdw4, twin cannot resolve it, the coordinator finds 10.77.0.98",
+            "ERROR name twin: sdw1, sdw2, smdw, sdw3, sdw4 cannot resolve it, the coordinator finds 10.77.0.98",
         ]
 
     @pytest.mark.proves("own-name-not-loopback")

@@ -1,4 +1,7 @@
-"""What cannot be done is refused before anything is touched: one finding that names it and says what to do."""
+"""What cannot be done is refused before anything is touched: one finding that names it and says what to do.
+
+What is wrong with new hosts is in tests/faults/test_new_host_faults.py.
+"""
 
 from __future__ import annotations
 
@@ -61,39 +64,6 @@ def test_good_hosts_pass_every_check(connection, monkeypatch):
     assert [finding["check"] for finding in worth_a_word] == ["unlogged-tables"], worth_a_word
 
 
-def test_an_unknown_host(refused):
-    error = refused(["sdw9", "sdw4"])
-    assert "sdw9: the coordinator mdw does not know the name sdw9. Remedy: correct it, or add it to /etc/hosts" in error
-
-
-def test_an_unreachable_host(refused, practice):
-    practice.sandbox("fault", "host-down", "sdw4")
-    try:
-        error = refused(NEW_HOSTS)
-    finally:
-        practice.sandbox("fault", "host-up", "sdw4")
-    assert "SSH to sdw4 (10.77.0.24) as gpadmin" in error
-    assert "did not get through to it" in error or "cannot connect" in error
-
-
-def test_a_host_that_is_in_the_cluster(refused):
-    assert "new host sdw1: it is in the cluster already, as host of primary of content 0" in refused(["sdw1", "sdw3"])
-
-
-def test_a_host_given_twice(refused):
-    error = refused(["sdw3", "sdw3=10.77.0.23"])
-    assert "new host hostname sdw3 is given twice; name each host once. Remedy: correct it and trigger again" in error
-
-
-def test_too_few_hosts_for_a_spread(refused):
-    error = refused(NEW_HOSTS, mirroring="spread")
-    assert "2 hosts are given, each gets 2 primaries. Remedy: give at least 3 hosts, or choose grouped" in error
-
-
-def test_one_host_for_a_mirrored_cluster(refused):
-    assert "needs at least 2 new hosts, 1 is given. Remedy: add another host" in refused(NEW_HOSTS[:1])
-
-
 def test_a_wrong_key(refused, connection, tmp_path: Path):
     key = tmp_path / "id_stranger"
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)
@@ -105,13 +75,6 @@ def test_a_wrong_key(refused, connection, tmp_path: Path):
 def test_a_coordinator_with_another_host_key(refused, connection):
     other = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHJOSc55Zk+4pjpXaZhvxb6V5brStO0CbJt8J6oxSKvw"
     assert "host key" in refused(NEW_HOSTS, with_extra(connection, ssh_host_key=other))
-
-
-def test_a_new_host_with_another_host_key_than_promised(refused):
-    other = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHJOSc55Zk+4pjpXaZhvxb6V5brStO0CbJt8J6oxSKvw"
-    error = refused([{"hostname": "sdw3", "address": "10.77.0.23", "host_key": other}, NEW_HOSTS[1]])
-    assert "sdw3" in error
-    assert "host key" in error.lower()
 
 
 def test_a_wrong_password(refused, connection):
@@ -143,49 +106,6 @@ def test_another_run_of_this_airflow(refused, connection, monkeypatch):
     assert len(errors) == 1
     assert "run first of greenplum_expand has claimed the cluster" in errors[0]
     assert run_checks_errors(conf, run_id="second") == [], "a run that is over holds nothing"
-
-
-def test_a_data_directory_with_something_in_it(refused, practice):
-    practice.run("mkdir -p /data/primary/gpseg4 && touch /data/primary/gpseg4/precious", "sdw3")
-    try:
-        error = refused(NEW_HOSTS)
-    finally:
-        practice.run("rm -r /data/primary", "sdw3")
-    assert "new host sdw3, /data/primary/gpseg4: it is not empty" in error
-    assert "move its content away" in error
-
-
-def test_a_port_in_use(refused, practice):
-    until_met = "import socket; s = socket.create_server(('', 7001)); print('on', flush=True); s.accept()"
-    listener = practice.start(f'/opt/sandbox/bin/python -c "{until_met}"', "sdw4")
-    try:
-        assert listener.stdout.readline().strip() == "on"
-        error = refused(NEW_HOSTS)
-    finally:
-        practice.run("bash -c 'exec 3<>/dev/tcp/127.0.0.1/7001'", "sdw4")
-        practice.finish(listener)
-    assert "new host sdw4, port 7001: a process there listens on it already" in error
-
-
-def test_a_directory_the_user_may_not_make(connection, practice, monkeypatch):
-    monkeypatch.setenv("AIRFLOW_CONN_PRACTICE", json.dumps(connection))
-    practice.run("chmod 755 /data && chown root /data", "sdw3", user="root")
-    try:
-        errors = run_checks_errors({"greenplum_conn_id": "practice", "new_hosts": NEW_HOSTS})
-    finally:
-        practice.run("chown gpadmin /data", "sdw3", user="root")
-    assert len(errors) == 4, "one for each directory planned there"
-    assert all("the cluster's user can neither make nor write it" in error for error in errors)
-
-
-def test_a_host_without_greenplum(refused, connection, practice):
-    practice.run("umount /usr/local/greenplum-db", "sdw3", user="root")
-    try:
-        error = refused(NEW_HOSTS)
-    finally:
-        practice.sandbox("fault", "host-down", "sdw3")
-        practice.sandbox("fault", "host-up", "sdw3")
-    assert "new host sdw3: Greenplum is not installed in /usr/local/greenplum-db" in error
 
 
 def test_a_segment_that_is_down(connection, practice, monkeypatch):

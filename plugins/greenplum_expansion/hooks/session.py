@@ -64,6 +64,10 @@ class Expected:
     remedy: str = ""
 
 
+class LoginRefused(RemoteError):
+    """The host was reached and believed, but does not let this user in with this key."""
+
+
 class _Transient(Exception):
     """The connection broke before the server had said anything final; worth another attempt."""
 
@@ -256,7 +260,8 @@ class SshSession:
             raise self._error(cause, "set 'PubkeyAuthentication yes' in its sshd_config") from error
         except paramiko.AuthenticationException as error:
             action = f"add the public half of the key to ~{user}/.ssh/authorized_keys there, or correct key or user"
-            raise self._error(f"sshd refused the key {shown}", action) from error
+            refused = self._error(f"sshd refused the key {shown}", action)
+            raise LoginRefused(refused.subject, refused.cause, refused.next_action) from error
         except (paramiko.SSHException, EOFError, OSError) as error:
             cause = f"the login broke off ({error or type(error).__name__})"
             raise self._error(cause, "look at sshd's log there") from error

@@ -14,6 +14,7 @@ from greenplum_expansion.hooks.clocks import compare_clocks
 from greenplum_expansion.hooks.host_facts import read_boot_id, read_cluster, read_host, read_places
 from greenplum_expansion.hooks.known_hosts import Trust
 from greenplum_expansion.hooks.remote import RemoteHost
+from greenplum_expansion.hooks.session import LoginRefused
 from greenplum_expansion.operators.run import ExpansionRun
 from greenplum_expansion.request import ExpansionRequest
 from greenplum_expansion.request.preparation import FirewallChoice, PreparationPart
@@ -135,7 +136,7 @@ def _log_in(run: ExpansionRun, place: Mapping[str, Any], prepared: bool) -> tupl
     try:
         read_boot_id(host)
         return host, ""
-    except RemoteError as error:
+    except LoginRefused as error:
         if prepared or PreparationPart.ACCOUNT not in run.request.preparation_parts:
             raise
         other = run.hook.host(place["hostname"], **where, user=run.request.preparation_user)
