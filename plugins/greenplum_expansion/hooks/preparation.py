@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import posixpath
 import shlex
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from greenplum_expansion.errors import ExpansionError, StepFailed
 from greenplum_expansion.hooks.expansion_directory import ExpansionDirectory
-from greenplum_expansion.hooks.remote import FileMissing, RemoteHost, Script
+from greenplum_expansion.hooks.remote import CommandResult, FileMissing, RemoteHost, Script
 from greenplum_expansion.hooks.root_shell import log_in_as_root
 from greenplum_expansion.preparation.change import Change, FileChange, StateChange
 from greenplum_expansion.preparation.manifest import Entry, Manifest, Progress, Undone, UndoOutcome, entry_for, sha256
@@ -37,7 +39,7 @@ class PreparedHost:
         self.directory = posixpath.join(directory, expansion_id)
         self._manifest: Manifest | None = None
         self._boot_id = ""
-        self._has_directory = False
+        self._unwritten = False
 
     @property
     def manifest(self) -> Manifest:
@@ -70,130 +72,121 @@ class PreparedHost:
         """
         finished = []
         for entry in self.manifest.begun:
-            if entry.is_file and self._sha256(entry.subject) != entry.sha256_after:
-                continue
             if entry.is_file:
-                self._shell(entry.then, f"make {entry.subject} felt")
-            elif not self._is(entry.probe, entry.new):
-                self._make(entry)
-            self._write(replace(entry, progress=Progress.DONE))
+                script = f'[ "$(sum {shlex.quote(entry.subject)})" = {entry.sha256_after} ] || exit {_OTHER}\n'
+                done = self._run(script + _aside(entry.then), f"make {entry.subject} felt", (_OTHER,))
+                if done.exit_code == _OTHER:
+                    continue
+            else:
+                self._judge_made(entry, self._run(_made(entry), entry.subject, (_NOT_TAKEN,)))
+            self._note(replace(entry, progress=Progress.DONE))
             finished.append(entry.subject)
+        self.flush()
         return finished
 
     def apply(self, change: Change) -> bool:
-        """Make one change; False if it was made already.
+        """Make one change; False if it was made already. Call `flush` behind the last one.
 
         :raises StepFailed: somebody else changed it since it was looked at, or it did not take
         """
-        if isinstance(change, FileChange):
-            return self._apply_file(change)
-        return self._apply_state(change)
+        return self._apply_file(change) if isinstance(change, FileChange) else self._apply_state(change)
+
+    def flush(self) -> None:
+        """Write down that what was begun is done; a crash before that only makes a retry look once more."""
+        if self._unwritten:
+            self._run(self._written_down(), "write the manifest")
+            self._unwritten = False
 
     def _apply_file(self, change: FileChange) -> bool:
-        now, before = self._sha256(change.path), _ABSENT if change.old is None else sha256(change.old)
-        entry = self.manifest.find(change.path)
-        if now == sha256(change.new):
+        before = _ABSENT if change.old is None else sha256(change.old)
+        known = self.manifest.find(change.path)
+        number = known.number if known else self.manifest.next_number
+        saved = f"{number:04d}{change.path.replace('/', '_')}"
+        looked = self._run(self._save(change.path, before, "" if known else saved), f"save {change.path}")
+        said: dict[str, list[str]] = {}
+        for line in looked.stdout.splitlines():
+            key, _, value = line.partition(" ")
+            said.setdefault(key, []).append(value)
+        if said["sum"] == [sha256(change.new)]:
             return False
-        if now != before:
+        if said["sum"] != [before]:
             raise StepFailed(
                 f"{self.host.hostname}: {change.path}",
                 "somebody has changed it since it was looked at, a moment ago",
                 "clear this task: it looks again",
             )
-        if entry is None:
-            entry = self._save(change)
-        else:  # changed before, by this expansion: what was saved then stays what it was before all
-            entry = replace(entry, sha256_after=sha256(change.new), progress=Progress.BEGUN, then=change.then)
-        self._write(entry)
-        self._write_file(change.path, change.new, entry)
-        if change.check:
-            result = self.host.run(Script(change.check, f"check {change.path}"), check=False)
-            if not result.ok:
-                self._put_file_back(entry)
-                self._write(replace(entry, progress=Progress.UNDONE))
-                raise self.host.failure(
-                    f"Check of {change.path}, which is as before again,", result, "change it by hand as the diff shows"
-                )
-        self._shell(change.then, f"make {change.path} felt")
-        self._write(replace(entry, progress=Progress.DONE))
+        if known is not None:  # changed before, by this expansion: what was saved then stays what it was before all
+            entry = replace(known, sha256_after=sha256(change.new), progress=Progress.BEGUN, then=change.then)
+        else:
+            entry = _entry_with_past(entry_for(change, number, self.boot_id()), change, before, saved, said)
+        self._note(entry)
+        data = change.new.encode("utf-8", "surrogateescape")
+        script = self._written_down() + _replace_file(change.path, len(data), entry)
+        script += f"( {change.check or 'true'}\n) </dev/null || exit {_NOT_TAKEN}\n" + _aside(change.then)
+        result = self._run(script, f"write {change.path}", (_NOT_TAKEN,), data)
+        self._unwritten = False
+        if result.exit_code == _NOT_TAKEN:
+            self._run(self._put_back(entry), f"put {change.path} back")
+            self._note(replace(entry, progress=Progress.UNDONE))
+            self.flush()
+            subject = f"Check of {change.path}, which is as before again,"
+            raise self.host.failure(subject, result, "change it by hand as the diff shows")
+        self._note(replace(entry, progress=Progress.DONE))
         return True
 
     def _apply_state(self, change: StateChange) -> bool:
-        now = self._probe(change.probe)
-        if now == change.new.split():
-            return False
-        if now != change.old.split():
-            raise StepFailed(
-                f"{self.host.hostname}: {change.subject}",
-                f"it was {change.old or 'not there'!r} a moment ago, and is {' '.join(now)!r} now",
-                "clear this task: it looks again",
-            )
         known = self.manifest.find(change.subject)
         entry = entry_for(change, self.manifest.next_number, self.boot_id())
         if known is not None:  # what it was before all of this stays what it is put back to
             entry = replace(entry, number=known.number, old=known.old, undo=known.undo)
-        self._write(entry)
-        self._make(entry)
-        self._write(replace(entry, progress=Progress.DONE))
+        manifest = self.manifest
+        self._note(entry)
+        script = f"""
+now=$(look {shlex.quote(change.probe)})
+[ "$now" != {_flat(change.new)} ] || exit {_ALREADY}
+[ "$now" = {_flat(change.old)} ] || {{ printf '%s\n' "$now"; exit {_OTHER}; }}
+"""
+        result = self._run(script + self._written_down() + _made(entry), entry.subject, (_ALREADY, _OTHER, _NOT_TAKEN))
+        if result.exit_code in (_ALREADY, _OTHER):
+            self._manifest = manifest
+        else:
+            self._unwritten = False
+        if result.exit_code == _OTHER:
+            raise StepFailed(
+                f"{self.host.hostname}: {change.subject}",
+                f"it was {change.old or 'not there'!r} a moment ago, and is {result.stdout.strip()!r} now",
+                "clear this task: it looks again",
+            )
+        if result.exit_code == _ALREADY:
+            return False
+        self._judge_made(entry, result)
+        self._note(replace(entry, progress=Progress.DONE))
         return True
 
-    def _make(self, entry: Entry) -> None:
-        self._shell(entry.do, entry.subject)
-        if not self._is(entry.probe, entry.new):
+    def _judge_made(self, entry: Entry, result: CommandResult) -> None:
+        if result.exit_code == _NOT_TAKEN:
             raise StepFailed(
                 f"{self.host.hostname}: {entry.subject}",
-                f"it should be {entry.new!r} now, but is {' '.join(self._probe(entry.probe))!r}",
+                f"it should be {entry.new!r} now, but is {result.stdout.strip()!r}",
                 f"try there by hand: {entry.do}",
             )
 
-    def _save(self, change: FileChange) -> Entry:
-        """Copy the file beside the manifest; the entry for it, not yet written."""
-        number = self.manifest.next_number
-        entry = entry_for(change, number, self.boot_id())
-        saved = f"{number:04d}{change.path.replace('/', '_')}"
-        self._ensure_directory()
-        quoted, copy = shlex.quote(change.path), shlex.quote(posixpath.join(self.directory, saved))
-        directory = shlex.quote(posixpath.dirname(change.path))
-        script = Script(
-            f"""
+    def _save(self, path: str, before: str, saved: str) -> str:
+        """Shell: tell the file's checksum; if it is as expected, copy it beside the manifest and tell what it was."""
+        quoted = shlex.quote(path)
+        script = f's=$(sum {quoted}); echo "sum $s"\n'
+        if not saved:
+            return script
+        copy = shlex.quote(posixpath.join(self.directory, saved))
+        return f"""{script}[ "$s" = {before} ] || exit 0
+{self._make_directory()}
 if [ -e {quoted} ]; then
-    cp -pL -- {quoted} {copy} && sync -- {copy} && stat -L -c 'was %a %u:%g' -- {quoted} || exit 1
+    cp -pL -- {quoted} {copy} && sync -- {copy} && [ "$(sum {copy})" = {before} ] || exit 1
+    stat -L -c 'was %a %u:%g' -- {quoted}
 else
-    d={directory}; while [ ! -d "$d" ]; do echo "make $d"; d=$(dirname -- "$d"); done
+    d={shlex.quote(posixpath.dirname(path))}; while [ ! -d "$d" ]; do echo "make $d"; d=$(dirname -- "$d"); done
 fi
-""",
-            f"save {change.path}",
-        )
-        lines = self.host.run(script).stdout.splitlines()
-        directories = tuple(line.removeprefix("make ") for line in reversed(lines) if line.startswith("make "))
-        was = next((line.split() for line in lines if line.startswith("was ")), None)
-        if was is None:
-            return replace(
-                entry, mode=f"{change.mode:o}", owner=change.owner, directories=directories, sha256_before=_ABSENT
-            )
-        before = self._sha256(posixpath.join(self.directory, saved))
-        return replace(entry, existed=True, mode=was[1], owner=was[2], sha256_before=before, saved=saved)
-
-    def _write_file(self, path: str, text: str, entry: Entry) -> None:
-        """Readers see the old content or all of the new. A link is followed: what it leads to is replaced."""
-        data = text.encode("utf-8", "surrogateescape")
-        quoted, directory = shlex.quote(path), shlex.quote(posixpath.dirname(path))
-        script = Script(
-            f"""
-mkdir -p -m 755 -- {directory} || exit 1
-p=$(readlink -f -- {quoted}) && t=$(umask 077; mktemp -- "$(dirname -- "$p")/.greenplum-expansion.XXXXXX") || exit 1
-trap 'rm -f -- "$t"' EXIT
-dd of="$t" bs=65536 conv=fsync 2>/dev/null && [ "$(stat -c %s -- "$t")" -eq {len(data)} ] || exit 1
-if [ -e "$p" ]; then chown --reference="$p" -- "$t" && chmod --reference="$p" -- "$t"
-else chown {shlex.quote(entry.owner)} -- "$t" && chmod {shlex.quote(entry.mode)} -- "$t"; fi || exit 1
-# In a container /etc/hosts may be a mount of its own: it cannot be replaced, only overwritten.
-mv -fT -- "$t" "$p" 2>/dev/null || cat -- "$t" > "$p" || exit 1
-command -v restorecon >/dev/null && restorecon -- "$p"
-exit 0
-""",
-            f"write {path}",
-        )
-        self.host.run(script, stdin=data, timeout=_TIMEOUT)
+"""
 
     # --- and back ----------------------------------------------------------------------------------------------------
 
@@ -204,84 +197,144 @@ exit 0
         """
         outcomes = []
         for entry in self.manifest.standing:
+            script = self._undo_file(entry) if entry.is_file else _undo_state(entry)
             try:
-                outcome, words = self._undo_file(entry) if entry.is_file else self._undo_state(entry)
+                result = self._run(script, f"take back {entry.subject}", (_ALREADY, _OTHER, _NO_WAY))
+                outcome, words = self._judge_undone(entry, result)
             except ExpansionError as error:
                 outcome, words = Undone.LEFT, f"{error.cause}; {error.next_action}"
             if outcome is not Undone.LEFT:
-                self._write(replace(entry, progress=Progress.UNDONE))
+                self._note(replace(entry, progress=Progress.UNDONE))
             outcomes.append(UndoOutcome(self.host.hostname, entry.subject, outcome, words))
             log.info("%s", outcomes[-1])
+        self.flush()
         return outcomes
 
-    def _undo_file(self, entry: Entry) -> tuple[Undone, str]:
-        now = self._sha256(entry.subject)
-        if now == entry.sha256_before:
-            return Undone.ALREADY, ""
-        if now != entry.sha256_after:
-            kept = posixpath.join(self.directory, entry.saved) if entry.existed else "no file at all"
-            return Undone.LEFT, f"others have changed it since; before all it was {kept}"
-        self._put_file_back(entry)
-        self._shell(entry.then, f"make {entry.subject} felt")
-        return Undone.PUT_BACK, ""
+    def _judge_undone(self, entry: Entry, result: CommandResult) -> tuple[Undone, str]:
+        match result.exit_code:
+            case 0:
+                return Undone.PUT_BACK, ""
+            case code if code == _ALREADY:
+                return Undone.ALREADY, ""
+            case code if code == _NO_WAY:
+                return Undone.LEFT, "there is no way back that is safe to take by itself"
+        if entry.is_file:
+            was = posixpath.join(self.directory, entry.saved) if entry.existed else "not there"
+            return Undone.LEFT, f"others have changed it since; before all it was {was}"
+        return Undone.LEFT, f"others have changed it since: it is {result.stdout.strip()!r}, we left {entry.new!r}"
 
-    def _put_file_back(self, entry: Entry) -> None:
+    def _undo_file(self, entry: Entry) -> str:
+        quoted = shlex.quote(entry.subject)
+        return f"""s=$(sum {quoted})
+[ "$s" != {entry.sha256_before} ] || exit {_ALREADY}
+[ "$s" = {entry.sha256_after} ] || exit {_OTHER}
+{self._put_back(entry)}
+{_aside(entry.then)}"""
+
+    def _put_back(self, entry: Entry) -> str:
+        """Shell that makes a file what it was, or not there."""
         quoted = shlex.quote(entry.subject)
         if entry.existed:
             saved = shlex.quote(posixpath.join(self.directory, entry.saved))
-            text = f"""
+            return f"""
 p=$(readlink -f -- {quoted}) && t=$(umask 077; mktemp -- "$(dirname -- "$p")/.greenplum-expansion.XXXXXX") || exit 1
-cp -p -- {saved} "$t" && {{ mv -fT -- "$t" "$p" 2>/dev/null || {{ cat -- "$t" > "$p" && rm -f -- "$t"; }}; }} || exit 1
-command -v restorecon >/dev/null && restorecon -- "$p"
-exit 0"""
-        else:
-            made = " ".join(map(shlex.quote, reversed(entry.directories)))
-            text = f'rm -f -- {quoted} || exit 1\nfor d in {made}; do rmdir -- "$d" 2>/dev/null; done\nexit 0'
-        self.host.run(Script(text, f"put {entry.subject} back"))
-
-    def _undo_state(self, entry: Entry) -> tuple[Undone, str]:
-        now = self._probe(entry.probe)
-        if now == entry.old.split():
-            return Undone.ALREADY, ""
-        if now != entry.new.split() and entry.progress is Progress.DONE:
-            return Undone.LEFT, f"others have changed it since: it is {' '.join(now)!r}, we left {entry.new!r}"
-        if not entry.undo:
-            return Undone.LEFT, "there is no way back that is safe to take by itself"
-        self._shell(entry.undo, f"take back {entry.subject}")
-        return Undone.PUT_BACK, ""
+trap 'rm -f -- "$t"' EXIT
+cp -p -- {saved} "$t" && put "$t" "$p" || exit 1
+"""
+        made = " ".join(map(shlex.quote, reversed(entry.directories)))
+        return f'rm -f -- {quoted} || exit 1\nfor d in {made}; do rmdir -- "$d" 2>/dev/null; done\n'
 
     # --- small ones --------------------------------------------------------------------------------------------------
 
-    def _sha256(self, path: str) -> str:
-        """Of a file's content; ``absent`` if there is none."""
-        quoted = shlex.quote(path)
-        text = f"if [ -e {quoted} ]; then sha256sum < {quoted}; else echo {_ABSENT}; fi"
-        return self.host.run(Script(text, f"look at {path}")).stdout.split()[0]
+    def _run(self, text: str, name: str, expected: Sequence[int] = (), stdin: bytes | None = None) -> CommandResult:
+        """A script with the helpers of `_TOOLS`; exit codes other than 0 and those expected are errors."""
+        result = self.host.run(Script(f"{_TOOLS}{text}", name), stdin=stdin, timeout=_TIMEOUT, check=False)
+        if result.exit_code not in (0, *expected):
+            raise self.host.failure(name, result)
+        return result
 
-    def _probe(self, probe: str) -> list[str]:
-        text = f"export PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin\n( {probe}\n) </dev/null 2>/dev/null"
-        return self.host.run(Script(text, "look"), check=False).stdout.split()
+    def _note(self, entry: Entry) -> None:
+        self._manifest = self.manifest.with_entry(entry)
+        self._unwritten = True
 
-    def _is(self, probe: str, wanted: str) -> bool:
-        return self._probe(probe) == wanted.split()
+    def _written_down(self) -> str:
+        """Shell that makes the manifest on the host what it is here, atomically."""
+        text = json.dumps(self.manifest.to_dict(), indent=1, ensure_ascii=True)
+        path = shlex.quote(posixpath.join(self.directory, _MANIFEST))
+        return f"""{self._make_directory()}
+printf '%s\\n' {shlex.quote(text)} | (umask 077; dd of={path}.new bs=65536 conv=fsync 2>/dev/null) || exit 1
+mv -fT -- {path}.new {path} || exit 1
+"""
 
-    def _shell(self, text: str, name: str) -> None:
-        if text:
-            self.host.run(
-                Script(f"export PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin\n( {text}\n) </dev/null", name),
-                timeout=_TIMEOUT,
-            )
+    def _make_directory(self) -> str:
+        directory = shlex.quote(self.directory)
+        parent = shlex.quote(posixpath.dirname(self.directory))
+        return f"[ -d {directory} ] || {{ mkdir -p -m 755 -- {parent} && mkdir -m 700 -- {directory}; }} || exit 1"
 
-    def _ensure_directory(self) -> None:
-        if not self._has_directory:
-            self.host.make_directory(self.directory)
-            self._has_directory = True
 
-    def _write(self, entry: Entry) -> None:
-        self._ensure_directory()
-        changed = self.manifest.with_entry(entry)
-        self.host.write_json(posixpath.join(self.directory, _MANIFEST), changed.to_dict())
-        self._manifest = changed
+_ALREADY, _OTHER, _NOT_TAKEN, _NO_WAY = 81, 82, 83, 84  # exit codes of our scripts
+_TOOLS = f"""export PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
+sum() {{ if [ -e "$1" ]; then sha256sum < "$1" | cut -d' ' -f1; else echo {_ABSENT}; fi; }}
+look() {{ ( eval "$1" ) </dev/null 2>/dev/null | tr -s '[:space:]' ' ' | sed 's/^ //; s/ $//'; }}
+put() {{ # In a container /etc/hosts may be a mount of its own: it cannot be replaced, only overwritten.
+    mv -fT -- "$1" "$2" 2>/dev/null || cat -- "$1" > "$2" || return 1
+    ! command -v restorecon >/dev/null || restorecon -- "$2"
+}}
+"""
+
+
+def _flat(text: str) -> str:
+    return shlex.quote(" ".join(text.split()))
+
+
+def _aside(command: str) -> str:
+    """Shell that runs a command which may exit, and fails if it does."""
+    return f"( {command}\n) </dev/null || exit $?\n" if command else ""
+
+
+def _made(entry: Entry) -> str:
+    """Shell that makes a state, if it is not there yet, and looks whether it is."""
+    probe, new = shlex.quote(entry.probe), _flat(entry.new)
+    return f"""
+if [ "$(look {probe})" != {new} ]; then
+    {_aside(entry.do)}fi
+now=$(look {probe})
+[ "$now" = {new} ] || {{ printf '%s\n' "$now"; exit {_NOT_TAKEN}; }}
+"""
+
+
+def _undo_state(entry: Entry) -> str:
+    # Of a change that was only begun, what it is now may be half of it.
+    other = f"{{ printf '%s\n' \"$now\"; exit {_OTHER}; }}" if entry.progress is Progress.DONE else "true"
+    return f"""now=$(look {shlex.quote(entry.probe)})
+[ "$now" != {_flat(entry.old)} ] || exit {_ALREADY}
+[ "$now" = {_flat(entry.new)} ] || {other}
+{_aside(entry.undo) if entry.undo else f"exit {_NO_WAY}"}"""
+
+
+def _replace_file(path: str, size: int, entry: Entry) -> str:
+    """Shell: readers see the old content or all of the new. A link is followed: what it leads to is replaced."""
+    quoted, directory = shlex.quote(path), shlex.quote(posixpath.dirname(path))
+    return f"""
+mkdir -p -m 755 -- {directory} || exit 1
+p=$(readlink -f -- {quoted}) && t=$(umask 077; mktemp -- "$(dirname -- "$p")/.greenplum-expansion.XXXXXX") || exit 1
+trap 'rm -f -- "$t"' EXIT
+dd of="$t" bs=65536 conv=fsync 2>/dev/null && [ "$(stat -c %s -- "$t")" -eq {size} ] || exit 1
+if [ -e "$p" ]; then chown --reference="$p" -- "$t" && chmod --reference="$p" -- "$t"
+else chown {shlex.quote(entry.owner)} -- "$t" && chmod {shlex.quote(entry.mode)} -- "$t"; fi || exit 1
+put "$t" "$p" || exit 1
+"""
+
+
+def _entry_with_past(
+    entry: Entry, change: FileChange, before: str, saved: str, said: Mapping[str, Sequence[str]]
+) -> Entry:
+    """The entry, with what `_save` told about the file before."""
+    if "was" in said:
+        mode, owner = said["was"][0].split()
+        return replace(entry, existed=True, mode=mode, owner=owner, sha256_before=before, saved=saved)
+    made = tuple(reversed(said.get("make", ())))
+    return replace(entry, mode=f"{change.mode:o}", owner=change.owner, directories=made, sha256_before=before)
 
 
 # --- which hosts an expansion has prepared ---------------------------------------------------------------------------
@@ -320,7 +373,7 @@ def undo_preparation(directory: ExpansionDirectory) -> list[UndoOutcome]:
 def _undo_host(directory: ExpansionDirectory, note: dict[str, Any]) -> list[UndoOutcome]:
     hook, place = directory.hook, (note["hostname"], note["address"])
     own = hook.host(*place, host_key=note["host_key"])
-    if note["user"] == own.user:
+    if note["directory"] != ROOT_DIRECTORY:  # prepared by the cluster's user, as far as it may
         host: RemoteHost = own
     else:
         own.close()  # a user who is logged in cannot be deleted

@@ -118,12 +118,14 @@ def read_coordinator(hook: GreenplumHook) -> tuple[HostFacts, Account, Installat
 def resolve_names(hook: GreenplumHook, names: Iterable[str]) -> dict[str, str]:
     """IP address of each name, as the coordinator knows it; names it does not know are missing."""
     wanted = sorted(set(names))
-    answer = hook.coordinator().run(Script(probes.resolves(wanted), "resolve names"), timeout=_TIMEOUT).stdout
+    script = f"echo \"$(hostname -I | cut -d' ' -f1)\"\n{probes.resolves(wanted)}"
+    own, *answers = hook.coordinator().run(Script(script, "resolve names"), timeout=_TIMEOUT).stdout.splitlines()
     found = {}
-    for line in answer.splitlines():
+    for line in answers:
         name, *addresses = line.split()
-        # Its own name may lead to its own loopback.
         real = [address for address in addresses if not address.startswith("127.") and address != "::1"]
+        if addresses and not real and own:  # the coordinator's name leads itself to a loopback (Debian's 127.0.1.1)
+            real = [own]
         if real:
             found[name] = next((address for address in real if ":" not in address), real[0])
     return found

@@ -43,7 +43,6 @@ RULES: Mapping[str, Rule] = {
     "kernel.msgmni": Rule("2048", at_least=True),
     "kernel.pid_max": Rule(None, at_least=True),
     "fs.aio-max-nr": Rule(None, at_least=True),
-    "fs.file-max": Rule(None, at_least=True),
     "net.ipv4.tcp_syncookies": Rule("1"),
     "net.ipv4.conf.default.accept_source_route": Rule("0"),
     "net.ipv4.tcp_max_syn_backlog": Rule("4096", at_least=True),
@@ -129,9 +128,10 @@ def targets(situation: Situation, draft: Draft) -> dict[str, Target]:
             wished[name] = Target(agreed.value, "as on the existing hosts", rule.at_least)
         elif rule.value is not None:
             wished[name] = Target(rule.value, "as Greenplum's installation guide says", rule.at_least)
-        if agreed.differing:
-            instead = f"{rule.value}, as Greenplum's installation guide says" if rule.value else "left as it is"
-            problem = f"the existing hosts differ ({agreed.differing}); on the new host it is {instead}"
+        if agreed.differing and rule.value is not None:
+            problem = (
+                f"the existing hosts differ ({agreed.differing}); the new host gets {rule.value}, as the guide says"
+            )
             draft.warn(f"kernel parameter {name}", problem, "make it equal on all hosts")
     memory = memory_bytes(situation.new)
     if memory:

@@ -146,7 +146,7 @@ def _disks(directories: Iterable[str]) -> str:
         f'for d in {quoted}; do while [ ! -d "$d" ]; do d=$(dirname -- "$d"); done; '
         'df --output=source -- "$d" | tail -n 1; '
         "done | sort -u | while read -r s; do "
-        'lsblk -nlso NAME,TYPE -- "$s" 2>/dev/null | awk \'$2 == "disk" { print $1 }\'; done | sort -u | '
+        "lsblk -nlso NAME,TYPE -- \"$s\" 2>/dev/null | awk '$2 ~ /^(disk|loop)$/ { print $1 }'; done | sort -u | "
         "while read -r n; do q=/sys/block/$n/queue; [ -d $q ] || continue; "
         'echo "$n|$(cat $q/read_ahead_kb)|$(cat $q/scheduler 2>/dev/null)|$(cat $q/rotational)"; done'
     )

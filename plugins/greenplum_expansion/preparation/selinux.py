@@ -6,7 +6,7 @@ import re
 
 from greenplum_expansion.preparation.catalogue import part
 from greenplum_expansion.preparation.change import Draft, PartPlan, StateChange
-from greenplum_expansion.preparation.facts import HostFacts, agreement
+from greenplum_expansion.preparation.facts import Family, HostFacts, agreement
 from greenplum_expansion.preparation.situation import Situation
 from greenplum_expansion.request import PreparationPart
 
@@ -36,7 +36,8 @@ def plan_selinux(situation: Situation) -> PartPlan:
         problem = f"the existing hosts differ ({agreed.differing}); the new host becomes {target}"
         draft.warn("SELinux", problem, "make it equal on all hosts")
     configured = _configured(new)
-    if target == "disabled" and new.system.release >= _NO_LONGER_IN_FILE:
+    system = new.system
+    if target == "disabled" and system.family is Family.REDHAT and system.release >= _NO_LONGER_IN_FILE:
         target, why = "permissive", "disabled on the existing hosts, which the file no longer does on this release"
     if _STRICTNESS[live] < _STRICTNESS[target]:
         draft.note(f"{situation.name}: SELinux", f"it is {live}, on the existing hosts {target}; it is left so")

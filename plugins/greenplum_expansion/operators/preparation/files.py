@@ -113,6 +113,7 @@ class PrepareOldHostsOperator(BaseOperator):
             prepared.finish_begun()
             for change in plan.changes:
                 prepared.apply(change)
+            prepared.flush()
             self.log.info("%s: %s changed", name, HOSTS)
         wrong = errors(findings)
         if without or wrong:

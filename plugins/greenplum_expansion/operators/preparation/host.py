@@ -9,6 +9,7 @@ from airflow.sdk import BaseOperator
 
 from greenplum_expansion.checks.finding import Finding, errors
 from greenplum_expansion.errors import ActionRefused, StepFailed
+from greenplum_expansion.hooks.facts import read_topology
 from greenplum_expansion.hooks.preparation import ROOT_DIRECTORY, PreparedHost, note_prepared
 from greenplum_expansion.operators.preparation.situation import Access, enter, read_situation
 from greenplum_expansion.operators.run import (
@@ -40,7 +41,8 @@ class PrepareHostOperator(BaseOperator):
     Without root, a host that is ready passes; one that is not is refused with the parts that need root. With *Only
     look* nothing is done.
 
-    :param host: ``{hostname, address, host_key, directories, ports}`` as CheckPlacesOperator returned it (templated)
+    :param host: ``{hostname, address, host_key, directories, tablespace_directories, ports}`` as CheckPlacesOperator
+        returned it (templated)
     :param choices: parts this task takes care of, if they are chosen
     :return: ``{host, done, changes: [{part, subject, why, diff, needs_reboot}]}``
     :raises ActionRefused: no root where it is needed, or something a person has to decide
@@ -63,6 +65,11 @@ class PrepareHostOperator(BaseOperator):
             if not chosen:
                 self.log.info("Not asked for: %s", ", ".join(self.choices))
                 record_step(context, started, "not asked for")
+                return self._result((), done=False)
+            if self.host["hostname"] in read_topology(run.hook).hostnames:
+                # A task cleared after the expansion: a host with segments in use is no longer ours to change.
+                self.log.info("%s belongs to the cluster already and is left as it is", self.host["hostname"])
+                record_step(context, started, "in the cluster already")
                 return self._result((), done=False)
             access = enter(run, self.host)
             if access.no_root is None and not run.request.dry_run:
@@ -106,6 +113,7 @@ class PrepareHostOperator(BaseOperator):
         for change in changes:
             self.log.info("%s: %s: %s", self.host["hostname"], change.subject, change.why)
             prepared.apply(change)
+        prepared.flush()
         left = [change for plan in self._plan(run, access, chosen)[1] for change in plan.changes] if changes else []
         if left:
             raise StepFailed(

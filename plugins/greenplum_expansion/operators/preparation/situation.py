@@ -62,7 +62,8 @@ def read_situation(
     topology = read_topology(hook)
     coordinator, account, software = read_coordinator(hook)
     addresses = host_addresses(run, topology)
-    directories = tuple(sorted({posixpath.dirname(path) for path in place["directories"]}))
+    wanted = [*place["directories"], *place.get("tablespace_directories", ())]
+    directories = tuple(sorted({posixpath.dirname(path) for path in wanted}))
     found = look_at(host, probes.of_new(account, software.path, addresses, directories))
     findings: list[Finding] = []
     existing: list[HostFacts] = []
