@@ -381,6 +381,17 @@ def test_an_old_host_that_the_coordinator_cannot_log_into(cluster, changed):
     assert "Permission denied" in str(found)
 
 
+@pytest.mark.proves("new-directories-empty")
+def test_places_on_existing_hosts_are_looked_at_where_they_get_more_segments(cluster, changed):
+    as_root(cluster, "sdw1", "mkdir /data/primary/gpseg4\ntouch /data/primary/gpseg4/precious")
+    changed["sdw1"] = "rm -r /data/primary/gpseg4"
+    checks = NewHostChecks({**UNPREPARED, "new_hosts": [], "more_primaries": 1})
+    (found,) = checks.places()
+    assert found.severity is Severity.ERROR
+    assert str(found).startswith("ERROR host sdw1, /data/primary/gpseg4: it is not empty; gpexpand refuses it")
+    assert checks.network() == [], "and their ports are knocked at"
+
+
 # --- All hosts together, with nearly everything wrong between them ---------------------------------------------------
 
 # Rules before the one for the host's own addresses: packets of others are dropped without a word, as a firewall does.
