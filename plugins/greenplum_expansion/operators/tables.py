@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,10 +15,12 @@ from greenplum_expansion.hooks.facts import (
     read_topology,
     read_version,
 )
-from greenplum_expansion.operators.run import expansion_run, record_step, started_now
+from greenplum_expansion.operators.run import ExpansionRun, expansion_run, record_step, started_now
 from greenplum_expansion.planning.decisions import Action, Presence, decide_move_tables
-from greenplum_expansion.planning.ranking import rank, unmatched
+from greenplum_expansion.planning.joins import Joins, find_joins
+from greenplum_expansion.planning.ranking import RankedTable, rank, unmatched
 from greenplum_expansion.redistribution import engine, inheritance
+from greenplum_expansion.request import TableOrder
 
 JOB = "move_tables"
 _SHOWN = 10
@@ -49,14 +52,24 @@ class RankTablesOperator(BaseOperator):
             if not state.phase.may_redistribute:
                 raise state.refuse(run.subject)
             tables = engine.read_tables_to_move(run.hook)
-            ordered = rank(tables, run.request.important_tables, run.request.order)
+            ordered = self._order(run, tables)
             for pattern in unmatched(tables, run.request.important_tables):
                 self.log.warning("Important table %s matches no table that is to be moved", pattern)
             written = engine.write_ranks(run.hook, ordered)
         for place, table in enumerate(ordered[:_SHOWN], start=1):
             self.log.info("%d. %s.%s, %d bytes", place, table.dbname, table.fq_name, table.source_bytes)
-        record_step(context, started, f"{written} tables ranked")
+        record_step(context, started, f"{written} tables ranked, {run.request.order}")
         return written
+
+    def _order(self, run: ExpansionRun, tables: list[RankedTable]) -> list[RankedTable]:
+        request = run.request
+        joins = Joins()
+        if request.order is TableOrder.JOINED_TOGETHER:
+            keys = engine.read_distribution_keys(run.hook, tables)
+            joins = find_joins(tables, keys, request.join_groups)
+            for name, count in sorted(Counter(joins.groups.values()).items()):
+                self.log.info("%d tables belong together, %s", count, name)
+        return rank(tables, request.important_tables, request.order, groups=joins.groups, replicated=joins.replicated)
 
 
 class MoveTablesOperator(BaseOperator):

@@ -8,7 +8,8 @@ Graham's LPT rule: the last table to finish is then a small one.
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from greenplum_expansion.request import TableOrder
@@ -16,32 +17,76 @@ from greenplum_expansion.request import TableOrder
 
 @dataclass(frozen=True)
 class RankedTable:
-    """A row of ``gpexpand.status_detail``: key, quoted name and size in bytes (main fork, as gpexpand measures)."""
+    """A row of ``gpexpand.status_detail``: key, quoted name and size in bytes (main fork, as gpexpand measures).
+
+    :param rank: as it stands there now
+    :param root_oid: of the partitioned table whose leaf it is; 0: it is none
+    """
 
     dbname: str
     table_oid: int
     fq_name: str
     source_bytes: int
+    rank: int = 0
+    root_oid: int = 0
+
+    @property
+    def key(self) -> tuple[str, int]:
+        return self.dbname, self.table_oid
 
 
-def rank(tables: Iterable[RankedTable], important: Sequence[str], order: TableOrder) -> list[RankedTable]:
+def rank(
+    tables: Iterable[RankedTable],
+    important: Sequence[str],
+    order: TableOrder,
+    *,
+    groups: Mapping[tuple[str, int], str] | None = None,
+    replicated: Collection[tuple[str, int]] = frozenset(),
+) -> list[RankedTable]:
     """The tables in the order in which they shall move; the first gets rank 1.
 
     :param important: patterns ``schema.table`` or ``database.schema.table``; an earlier pattern goes before a later
     :param order: of all tables within one pattern, and of those that match none
+    :param groups: for JOINED_TOGETHER: the group of each table that has one (planning/joins.py); a table that is
+        important takes its group along
+    :param replicated: for JOINED_TOGETHER: tables that go before all others
     """
-    sign = -1 if order is TableOrder.LARGEST_FIRST else 1
+    wanted = list(tables)
+    together = (groups or {}) if order is TableOrder.JOINED_TOGETHER else {}
+    places = {table.key: _place(table, important) for table in wanted}
+    group_place: dict[str, int] = {}
+    group_bytes: Counter[str] = Counter()
+    for table in wanted:
+        name = together.get(table.key, "")
+        if name:
+            group_place[name] = min(group_place.get(name, len(important)), places[table.key])
+            group_bytes[name] += table.source_bytes
 
-    def key(table: RankedTable) -> tuple[int, int, str, int]:
-        names = _names(table)
-        place = next(
-            (i for i, pattern in enumerate(important) if any(fnmatch.fnmatchcase(n, pattern) for n in names)),
-            len(important),
-        )
+    def key(table: RankedTable) -> tuple[int | str, ...]:
         # The name decides between equals, so that a preview and the run show the same order.
-        return place, sign * table.source_bytes, f"{table.dbname}.{table.fq_name}", table.table_oid
+        last = (f"{table.dbname}.{table.fq_name}", table.table_oid)
+        place = places[table.key]
+        if order is TableOrder.AS_RANKED:
+            return place, table.rank, *last
+        if order is TableOrder.SMALLEST_FIRST:
+            return place, table.source_bytes, *last
+        if order is TableOrder.LARGEST_FIRST:
+            return place, -table.source_bytes, *last
+        name = together.get(table.key, "")
+        if not name:
+            return place, table.key not in replicated, -table.source_bytes, "", 0, *last
+        return group_place[name], True, -group_bytes[name], name, -table.source_bytes, *last
 
-    return sorted(tables, key=key)
+    return sorted(wanted, key=key)
+
+
+def _place(table: RankedTable, important: Sequence[str]) -> int:
+    return next((place for place, pattern in enumerate(important) if matches(table, pattern)), len(important))
+
+
+def matches(table: RankedTable, pattern: str) -> bool:
+    """Whether a pattern as a person writes it means this table."""
+    return any(fnmatch.fnmatchcase(name, pattern) for name in _names(table))
 
 
 def unmatched(tables: Iterable[RankedTable], important: Sequence[str]) -> list[str]:

@@ -16,10 +16,15 @@ from greenplum_expansion.cluster.flavors import GpexpandOptions
 from greenplum_expansion.errors import ActionRefused, RemoteError
 from greenplum_expansion.hooks.facts import SCHEMA_DATABASE
 from greenplum_expansion.hooks.greenplum import GreenplumHook
+from greenplum_expansion.planning.joins import DistributionKey
 from greenplum_expansion.planning.progress import Progress
 from greenplum_expansion.planning.ranking import RankedTable
 
 log = logging.getLogger(__name__)
+
+END_REACHED = "End time reached"
+"""In gpexpand's log, if it was stopped by its option -e."""
+_SLICE = 5000  # tables asked about in one statement
 
 # The server's message may have further lines (DETAIL, HINT); the next line of the log begins with its time.
 _FAILED = re.compile(
@@ -28,9 +33,13 @@ _FAILED = re.compile(
 )
 
 
-def command(parallel_moves: int, analyze: bool, options: GpexpandOptions) -> list[str]:
-    """gpexpand's redistribution. It must be started only in a phase in which it neither asks nor prepares."""
-    return ["gpexpand", "-n", str(parallel_moves), *options.progress, *(["-a"] if analyze else [])]
+def command(parallel_moves: int, analyze: bool, options: GpexpandOptions, end: str = "") -> list[str]:
+    """gpexpand's redistribution. It must be started only in a phase in which it neither asks nor prepares.
+
+    :param end: local time of the coordinator at which it cancels what is under way; empty: never
+    """
+    limit = ["-e", end] if end else []
+    return ["gpexpand", "-n", str(parallel_moves), *options.progress, *(["-a"] if analyze else []), *limit]
 
 
 def read_progress(hook: GreenplumHook) -> Progress:
@@ -46,9 +55,24 @@ def read_progress(hook: GreenplumHook) -> Progress:
 def read_tables_to_move(hook: GreenplumHook) -> list[RankedTable]:
     """The tables gpexpand has still to move."""
     return [
-        RankedTable(row["dbname"], row["table_oid"], row["fq_name"], row["source_bytes"])
+        RankedTable(row["dbname"], row["table_oid"], row["fq_name"], row["source_bytes"], row["rank"], row["root_oid"])
         for row in hook.query("tables_not_moved", dbname=SCHEMA_DATABASE)
     ]
+
+
+def read_distribution_keys(hook: GreenplumHook, tables: list[RankedTable]) -> dict[tuple[str, int], DistributionKey]:
+    """How each of them is distributed; of databases that are gone nothing."""
+    existing = set(hook.databases())
+    by_database: dict[str, list[RankedTable]] = {}
+    for table in tables:
+        if table.dbname in existing:
+            by_database.setdefault(table.dbname, []).append(table)
+    keys = {}
+    for dbname, found in by_database.items():
+        wanted = {"oids": [table.table_oid for table in found], "roots": [table.root_oid for table in found]}
+        for row in hook.query("distribution_keys", wanted, dbname):
+            keys[dbname, row["oid"]] = DistributionKey(row["policy"] == "r", row["key"])
+    return keys
 
 
 def write_ranks(hook: GreenplumHook, ordered: list[RankedTable]) -> int:
@@ -97,8 +121,8 @@ def wait_for_left_sessions(hook: GreenplumHook, seconds: float) -> None:
 def reconcile(hook: GreenplumHook, segments: int) -> list[str]:
     """Bring gpexpand's list up to date with the databases; returns what was corrected, one sentence each.
 
-    Recorded are tables moved without a record (gpexpand killed in between), tables renamed since preparation, and
-    databases dropped since: gpexpand itself would fail on each of them in every run.
+    Recorded are tables moved without a record (a mover killed in between, or moved by hand), tables renamed or dropped
+    since preparation, and databases dropped since: gpexpand itself would fail on most of them in every run.
 
     :param segments: primaries of the cluster
     """
@@ -108,27 +132,37 @@ def reconcile(hook: GreenplumHook, segments: int) -> list[str]:
     existing = set(hook.databases())
     corrected = []
     for dbname, tables in left.items():
-        if dbname in existing:
-            corrected += _reconcile_database(hook, dbname, tables, segments)
-        else:
+        if dbname not in existing:
             hook.query("mark_gone", {"dbname": dbname}, dbname=SCHEMA_DATABASE)
             corrected.append(f"Database {dbname} no longer exists; its {len(tables)} tables are recorded as gone")
+            continue
+        oids = list(tables)
+        for begin in range(0, len(oids), _SLICE):
+            part = {oid: tables[oid] for oid in oids[begin : begin + _SLICE]}
+            corrected += _reconcile_tables(hook, dbname, part, segments)
     return corrected
 
 
-def _reconcile_database(hook: GreenplumHook, dbname: str, tables: dict[int, str], segments: int) -> list[str]:
+def _reconcile_tables(hook: GreenplumHook, dbname: str, tables: dict[int, str], segments: int) -> list[str]:
     corrected = []
     wanted = {"oids": list(tables), "segments": segments}
     with hook.connected(dbname) as connection:
         moved = [row["oid"] for row in hook.query("tables_already_expanded", wanted, connection=connection)]
-        names = hook.query("table_names", {"oids": list(tables)}, connection=connection)
+        names = {
+            r["oid"]: r["fq_name"] for r in hook.query("table_names", {"oids": list(tables)}, connection=connection)
+        }
     if moved:
         hook.query("mark_completed", {"dbname": dbname, "oids": moved}, dbname=SCHEMA_DATABASE)
         corrected += [f"{dbname}.{tables[oid]} has been moved already, now recorded" for oid in moved]
-    for row in names:
-        if row["fq_name"] != tables[row["oid"]]:
-            hook.query("mark_renamed", {"dbname": dbname, **row}, dbname=SCHEMA_DATABASE)
-            corrected.append(f"{dbname}.{tables[row['oid']]} is called {row['fq_name']} now, recorded")
+    gone = [oid for oid in tables if oid not in names]
+    if gone:
+        hook.query("mark_tables_gone", {"dbname": dbname, "oids": gone}, dbname=SCHEMA_DATABASE)
+        corrected += [f"{dbname}.{tables[oid]} no longer exists, now recorded" for oid in gone]
+    for oid, name in names.items():
+        if name != tables[oid]:
+            given = {"dbname": dbname, "oid": oid, "fq_name": name}
+            hook.query("mark_renamed", given, dbname=SCHEMA_DATABASE)
+            corrected.append(f"{dbname}.{tables[oid]} is called {name} now, recorded")
     return corrected
 
 

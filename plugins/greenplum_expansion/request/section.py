@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 
 class Section(BaseModel):
@@ -21,3 +21,12 @@ def field(section: str, title: str, description: str, **constraints: Any) -> Any
 def empty_as_none(value: Any) -> Any:
     """The form sends "" or null for a text that was left empty."""
     return None if value == "" else value
+
+
+def none_as_empty(value: Any) -> Any:
+    """The form sends null for a list that was left empty."""
+    return () if value is None else value
+
+
+Lines = Annotated[tuple[str, ...], BeforeValidator(none_as_empty)]
+"""A text area: one entry a line."""

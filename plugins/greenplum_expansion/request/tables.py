@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Any
 
 from pydantic import field_validator
 
-from greenplum_expansion.request.section import Section, field
+from greenplum_expansion.request.section import Lines, Section, field
 
 _TABLES = "Moving the tables"
 
@@ -17,6 +16,8 @@ class TableOrder(StrEnum):
 
     LARGEST_FIRST = "largest first"
     SMALLEST_FIRST = "smallest first"
+    JOINED_TOGETHER = "joined tables together"
+    AS_RANKED = "as ranked by hand"
 
 
 class TablesSection(Section):
@@ -38,7 +39,7 @@ class TablesSection(Section):
         ge=1,
         le=128,
     )
-    important_tables: tuple[str, ...] = field(
+    important_tables: Lines = field(
         _TABLES,
         "Important tables",
         "Moved first, in this order. One a line, as `schema.table` or `database.schema.table`; `*` and `?` match.",
@@ -47,8 +48,17 @@ class TablesSection(Section):
     order: TableOrder = field(
         _TABLES,
         "Order of the others",
-        "*largest first* is soonest done as a whole; *smallest first* frees disk space soonest.",
+        "*largest first* is soonest done as a whole; *smallest first* frees disk space soonest. *joined tables "
+        "together*: those with equal distribution keys in one window, so that joins stay local; replicated tables "
+        "before them. *as ranked by hand*: by the ranks you write into `gpexpand.status_detail`.",
         default=TableOrder.LARGEST_FIRST,
+    )
+    join_groups: Lines = field(
+        _TABLES,
+        "Tables that are joined",
+        "For *joined tables together*, where equal keys do not tell: one group a line, as "
+        "`sales.orders, sales.order_lines`.",
+        default=(),
     )
     analyze: bool = field(
         _TABLES,
@@ -57,16 +67,27 @@ class TablesSection(Section):
         default=False,
     )
 
-    @field_validator("important_tables", mode="before")
-    @classmethod
-    def _no_tables(cls, value: Any) -> Any:
-        return () if value is None else value
-
     @field_validator("important_tables")
     @classmethod
     def _check_patterns(cls, patterns: tuple[str, ...]) -> tuple[str, ...]:
         cleaned = tuple(pattern.strip() for pattern in patterns if pattern.strip())
         for pattern in cleaned:
-            if "." not in pattern:
-                raise ValueError(f"{pattern!r} names no schema; write schema.table")
+            _check_pattern(pattern)
         return cleaned
+
+    @field_validator("join_groups")
+    @classmethod
+    def _check_groups(cls, lines: tuple[str, ...]) -> tuple[str, ...]:
+        cleaned = tuple(line.strip() for line in lines if line.strip())
+        for line in cleaned:
+            patterns = [pattern.strip() for pattern in line.split(",")]
+            if len(patterns) < 2:
+                raise ValueError(f"{line!r} names one table; a group has two or more, with commas between them")
+            for pattern in patterns:
+                _check_pattern(pattern)
+        return cleaned
+
+
+def _check_pattern(pattern: str) -> None:
+    if "." not in pattern:
+        raise ValueError(f"{pattern!r} names no schema; write schema.table")
