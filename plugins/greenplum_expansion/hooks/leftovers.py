@@ -29,19 +29,27 @@ _TEMPLATE = re.compile(r"gpexpand_\d{8}_\d+\Z")  # gpexpand 6.24.3: createTempDi
 # hands to its helper on a new host), ``-C DIRECTORY`` (its tar).
 _FIND = r"""
 find_left() { # servers or helpers
+    local p a i d dir into program args
     for p in /proc/[0-9]*; do
-        # The kernel knows whose process it is; another user's is none of ours.
+        # The kernel knows whose process it is; another user's is none of ours. No fork in here: hosts have thousands.
         [ -O "$p" ] && [ "${p#/proc/}" != $$ ] || continue
-        args=$(tr '\0' '\n' 2>/dev/null < "$p/cmdline") || continue
-        program=$(printf '%s\n' "$args" | head -n 1)
-        dir=$(printf '%s\n' "$args" | sed -n '/^-D$/{n;p;}; s/^-D\(.\)/\1/p' | head -n 1)
-        into=$(printf '%s\n' "$args" | sed -n '/^-C$/{n;p;}' | head -n 1)
+        args=()
+        while IFS= read -r -d '' a; do args+=("$a"); done 2>/dev/null < "$p/cmdline"
+        [ ${#args[@]} -gt 0 ] || continue
+        program=${args[0]} dir= into=
+        for ((i = 1; i < ${#args[@]}; i++)); do
+            case ${args[i]} in
+                -D) [ -n "$dir" ] || dir=${args[i + 1]} ;;
+                -D?*) [ -n "$dir" ] || dir=${args[i]#-D} ;;
+                -C) [ -n "$into" ] || into=${args[i + 1]} ;;
+            esac
+        done
         for d in "${directories[@]}"; do
             case $1:$program in
-                servers:*postgres|servers:*postmaster) [ "$dir" = "$d" ] && echo "${p#/proc/}" ;;
+                servers:*postgres | servers:*postmaster) [ "$dir" = "$d" ] && echo "${p#/proc/}" ;;
                 helpers:*pg_ctl) [ "$dir" = "$d" ] && echo "${p#/proc/}" ;;
                 helpers:*tar) [ "$into" = "$d" ] && echo "${p#/proc/}" ;;
-                helpers:*) case $args in *gpconfigurenewsegment*"$d:"*) echo "${p#/proc/}" ;; esac ;;
+                helpers:*) case "${args[*]}" in *gpconfigurenewsegment*"$d:"*) echo "${p#/proc/}" ;; esac ;;
             esac
         done
     done
