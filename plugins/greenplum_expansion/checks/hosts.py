@@ -175,4 +175,5 @@ def listed(names: Iterable[str], most: int = 6) -> str:
     given: Sequence[str] = list(names)
     if len(given) <= most:
         return ", ".join(given)
-    return f"{', '.join(given[:most])} and {len(given) - most} others"
+    rest = len(given) - most
+    return f"{', '.join(given[:most])} and {rest} other{'s' if rest > 1 else ''}"

@@ -127,16 +127,31 @@ def check_trust(missing: Sequence[tuple[str, str]]) -> list[Finding]:
 
     :param missing: who cannot log into whom
     """
+    sources: dict[str, list[str]] = defaultdict(list)
+    for source, target in missing:
+        sources[target].append(source)
+    lonely = {target for target, names in sources.items() if len(names) > 1}  # told once, not by each who is refused
     targets: dict[str, list[str]] = defaultdict(list)
     for source, target in missing:
-        targets[source].append(target)
+        if target not in lonely:
+            targets[source].append(target)
     return [
-        Finding.error(
-            f"ssh from {source}",
-            f"no login without a password to {listed(names)}",
-            f"try 'ssh {names[0]} true' there as the cluster's user; gpssh-exkeys exchanges keys",
-        )
-        for source, names in sorted(targets.items())
+        *(
+            Finding.error(
+                f"ssh to {target}",
+                f"no login without a password from {listed(sources[target])}",
+                f"try 'ssh {target} true' on {sources[target][0]} as the cluster's user; gpssh-exkeys exchanges keys",
+            )
+            for target in sorted(lonely)
+        ),
+        *(
+            Finding.error(
+                f"ssh from {source}",
+                f"no login without a password to {listed(names)}",
+                f"try 'ssh {names[0]} true' there as the cluster's user; gpssh-exkeys exchanges keys",
+            )
+            for source, names in sorted(targets.items())
+        ),
     ]
 
 

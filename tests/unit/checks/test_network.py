@@ -87,6 +87,12 @@ def test_trust_is_missed_by_the_host_that_cannot_log_in():
     assert network.check_trust([]) == []
 
 
+def test_a_host_that_lets_nobody_in_is_told_once():
+    found = network.check_trust([("mdw", "sdw3"), ("sdw1", "sdw3"), ("sdw3", "sdw1")])
+    assert [finding.subject for finding in found] == ["ssh to sdw3", "ssh from sdw3"]
+    assert "no login without a password from mdw, sdw1" in str(found[0])
+
+
 def test_a_host_the_coordinator_cannot_log_into():
     found = network.check_hosts_seen({"sdw2": "Permission denied (publickey)."}, "mdw")
     assert "host sdw2: mdw could not look at it over ssh: Permission denied" in str(found[0])
