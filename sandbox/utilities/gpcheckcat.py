@@ -100,7 +100,9 @@ def _report(connection: Any, issues: list[tuple[str, str]]) -> None:
 def run_checks(environment: Environment, options: optparse.Values, dbnames: list[str]) -> int:
     """All databases asked for."""
     if (environment.data_directory / "gpexpand.status").exists():
-        raise Failure("Usage of gpcheckcat is not supported while the cluster is in a reconfiguration state")
+        state = "the cluster is in a reconfiguration state"
+        say(f"ERROR: Usage of gpcheckcat is not supported while {state}, exit gpcheckcat")
+        return 1
     names = _chosen(options)
     with session(environment, "template1") as connection:
         limit = len(read_array(connection).primaries) + 1

@@ -70,8 +70,9 @@ def test_issues_are_told_with_tests_objects_and_repair_scripts() -> None:
     assert "scripts in /home/gpadmin/greenplum-expansions/x/gpcheckcat.repair.20261120072132" in error.remedy
 
 
-def test_a_refusal_is_told_in_its_own_words() -> None:
+def test_a_refusal_is_told_in_its_own_words_and_left_to_the_check_of_the_expansion() -> None:
     (finding,) = judge(REFUSED, 1)
+    assert finding.severity is Severity.NOTE
     assert "reconfiguration state" in finding.problem
 
 
