@@ -6,5 +6,5 @@ SET status = 'COMPLETED',
     expansion_started = coalesce(expansion_started, localtimestamp),
     expansion_finished = localtimestamp
 WHERE dbname = %(dbname)s
-  AND table_oid::bigint = ANY (%(oids)s)
+  AND table_oid = ANY (%(oids)s::oid[])
   AND status <> 'COMPLETED'

@@ -3,4 +3,4 @@
 -- Why:      gpexpand takes rows that are NOT STARTED and no others; see tables_moving_with_parents.sql
 UPDATE gpexpand.status_detail
 SET status = 'WITH PARENT'
-WHERE dbname = %(dbname)s AND table_oid::bigint = ANY (%(oids)s) AND status = 'NOT STARTED'
+WHERE dbname = %(dbname)s AND table_oid = ANY (%(oids)s::oid[]) AND status = 'NOT STARTED'

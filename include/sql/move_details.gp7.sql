@@ -15,7 +15,11 @@ SELECT c.oid::bigint AS oid,
        coalesce((SELECT sum(i.relpages::bigint) FROM pg_catalog.pg_index x
                  JOIN pg_catalog.pg_class i ON i.oid = x.indexrelid
                  WHERE x.indrelid = c.oid), 0) * current_setting('block_size')::bigint AS index_bytes,
-       CASE WHEN wanted.root = 0 THEN '' ELSE pg_catalog.pg_get_table_distributedby(wanted.root::oid) END AS distributed_by
+       c.relkind = 'f' AS is_external,
+       CASE WHEN wanted.root = 0 THEN '' ELSE pg_catalog.pg_get_table_distributedby(wanted.root::oid) END AS distributed_by,
+       (SELECT quote_ident(rn.nspname) || '.' || quote_ident(r.relname)
+        FROM pg_catalog.pg_class r JOIN pg_catalog.pg_namespace rn ON rn.oid = r.relnamespace
+        WHERE r.oid = wanted.root::oid) AS root_name
 FROM (SELECT unnest(%(oids)s::bigint[]) AS oid, unnest(%(roots)s::bigint[]) AS root) wanted
 JOIN pg_catalog.pg_class c ON c.oid = wanted.oid::oid
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace

@@ -3,11 +3,13 @@
 -- Returns:  oid bigint
 -- Why:      a move that committed without its bookkeeping would be tried again and fail for ever; and a table that
 --           inherits from another has moved with it
--- Blind to: leaf partitions, whose number of segments is that of the cluster before they move; moving one again is harmless
+-- Note:     preparation gives leaf partitions the new number of segments and makes them random, before any row moves; a leaf
+--           that has a distribution key has moved
+-- Blind to: leaf partitions of randomly distributed roots, which look the same before and after; moving one again is harmless
 -- Flavors:  Greenplum 7, Cloudberry
 SELECT p.localoid::bigint AS oid
-FROM pg_catalog.gp_distribution_policy p
+FROM (SELECT DISTINCT unnest(%(oids)s::bigint[]) AS oid) wanted
+JOIN pg_catalog.gp_distribution_policy p ON p.localoid = wanted.oid::oid
 JOIN pg_catalog.pg_class c ON c.oid = p.localoid
-WHERE p.localoid::bigint = ANY (%(oids)s)
-  AND p.numsegments = %(segments)s
-  AND NOT c.relispartition
+WHERE p.numsegments = %(segments)s
+  AND (p.distkey::text <> '' OR NOT c.relispartition)

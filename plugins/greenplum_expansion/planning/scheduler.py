@@ -142,6 +142,10 @@ class MoveQueue:
         """Behind all others."""
         self._pending.append(move)
 
+    def first_again(self, move: Move) -> None:
+        """Before all others: it was not its fault that it could not begin."""
+        self._pending.appendleft(move)
+
     def given_up(self, move: Move) -> None:
         """It has failed too often, or is gone."""
         self._ended(move)

@@ -67,10 +67,22 @@ def test_a_table_moved_without_a_record_a_renamed_one_and_a_dropped_database_are
     ]
 
 
-def test_a_dropped_table_is_left_for_gpexpand_to_notice() -> None:
+def test_a_dropped_table_is_recorded_as_gone() -> None:
     cluster = _Cluster([_listed("demo", 1, "public.a")], {}, set())
 
-    assert engine.reconcile(cluster, 4) == []  # type: ignore[arg-type]
+    assert engine.reconcile(cluster, 4) == [  # type: ignore[arg-type]
+        "demo.public.a no longer exists, now recorded"
+    ]
+    assert cluster.written == [("mark_tables_gone", {"dbname": "demo", "oids": [1]})]
+
+
+def test_a_long_list_is_asked_about_in_slices() -> None:
+    names = {oid: f"public.t{oid}" for oid in range(12_001)}
+    cluster = _Cluster([_listed("demo", oid, name) for oid, name in names.items()], names, set(names))
+
+    engine.reconcile(cluster, 4)  # type: ignore[arg-type]
+
+    assert [len(given["oids"]) for name, given in cluster.written] == [5000, 5000, 2001]
 
 
 LOG = """\

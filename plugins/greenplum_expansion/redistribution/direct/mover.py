@@ -7,8 +7,8 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, MutableMapping
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from greenplum_expansion.planning.moves import Move
@@ -19,6 +19,8 @@ log = logging.getLogger(__name__)
 
 _LOOK_EVERY = 0.5  # seconds between two looks at the clock and the control, if no move ends
 _WRITE_EVERY = 0.5  # seconds between two writes into the books
+_SAY_EVERY = 10.0  # seconds between two lines of progress
+_WAIT_UNREACHABLE = 5.0  # seconds before somebody knocks again
 _WAIT_AFTER_FAILURE = (2.0, 10.0, 30.0, 60.0, 120.0)  # seconds before the next try
 
 
@@ -31,10 +33,15 @@ class Books(Protocol):
 
 @dataclass(frozen=True)
 class Control:
-    """What may be changed while tables move; takes effect with the next move."""
+    """What may be changed while tables move; takes effect with the next move.
+
+    :param sessions: moves at a time; None: as many as were asked for
+    :param stop: why everything is to end at once; empty: it is not
+    """
 
     paused: bool = False
     sessions: int | None = None
+    stop: str = ""
 
 
 @dataclass
@@ -47,6 +54,14 @@ class Moved:
     failed: dict[str, str] = field(default_factory=dict)
     """Name and last error of tables that were given up."""
     seconds_lost: float = 0.0
+    gone: int = 0
+    """Tables that were dropped."""
+    stopped: str = ""
+    """Why it ended before its time; empty: it did not."""
+    left: list[Move] = field(default_factory=list)
+    """What has still to be moved and has not failed."""
+    oversize: list[Move] = field(default_factory=list)
+    """Those of `left` that fit no window."""
 
 
 @dataclass(frozen=True)
@@ -54,11 +69,15 @@ class MoverSettings:
     """How the mover behaves.
 
     :param attempts: tries of one table, the first included, before it is given up until the next run
-    :param most_sessions: threads that stand ready; the control may use fewer
+    :param most_sessions: whatever the control says
+    :param patience: seconds without any answer of the cluster before it ends
+    :param analyze: gather statistics of each table after its move
     """
 
     attempts: int = 6
     most_sessions: int = 96
+    patience: float = 1800.0
+    analyze: bool = False
 
 
 class Mover:
@@ -72,21 +91,26 @@ class Mover:
     def __init__(
         self,
         moves: MoveQueue,
-        targets: Mapping[tuple[str, int], Target],
+        targets: MutableMapping[tuple[str, int], Target],
         connect: Connect,
         books: Books,
         *,
         control: Callable[[], Control] = Control,
         settings: MoverSettings | None = None,
+        say: Callable[[Moved, list[Move]], None] = lambda moved, moving: None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.queue = moves
+        self._sessions = moves.rules.sessions
         self.settings = settings or MoverSettings()
         self._targets = targets
         self._connect = connect
         self._books = books
-        self._control = control
+        self.control = control
+        self._say = say
         self._clock = clock
+        self._unreachable_since: float | None = None
+        self._knock_at = 0.0
         self._ended: queue.Queue[tuple[_Worker, list[Attempt]]] = queue.Queue()
         self._workers: list[_Worker] = []
         self._tries: dict[tuple[str, int], int] = {}
@@ -95,6 +119,7 @@ class Mover:
         self._attempts: list[Attempt] = []
         self._given_up: list[Attempt] = []
         self._stop = threading.Event()
+        self._cancelling = False  # else it is somebody else who has cancelled a move
 
     def run(self, window_end: float | None) -> Moved:
         """Move until the queue is empty, the window is over (seconds since 1970) or `stop` is called.
@@ -103,14 +128,17 @@ class Mover:
         """
         moved = Moved()
         self.queue.open_window()
-        written = self._clock()
+        written = said = self._clock()
         try:
             while True:
                 now = self._clock()
                 left = float("inf") if window_end is None else window_end - now
+                control = self.control()
+                moved.stopped = moved.stopped or control.stop or self._lost_cluster(now)
+                if moved.stopped:
+                    self._stop.set()
                 if left + self.queue.rules.grace <= 0 or self._stop.is_set():
                     self._cancel_all()
-                control = self._control()
                 if left > 0 and not control.paused and not self._stop.is_set():
                     self._hand_out(left, now, control)
                 if self._is_over(left, control):
@@ -119,23 +147,48 @@ class Mover:
                 if self._clock() - written >= _WRITE_EVERY:
                     self._write()
                     written = self._clock()
+                if self._clock() - said >= _SAY_EVERY:
+                    self._say(moved, list(self.queue.running))
+                    said = self._clock()
         finally:
-            self._cancel_all()
-            for worker in self._workers:
-                worker.end()
-            while any(worker.busy for worker in self._workers):
-                self._take_back(moved)
-            self._write()
+            self._end(moved)
 
     def stop(self) -> None:
-        """Cancel what is under way and come to an end. From another thread, or from a signal."""
+        """Cancel what is under way, at once, and come to an end. From another thread, or from a signal."""
         self._stop.set()
+        self._cancel_all(even_unlimited=True)
+
+    def _end(self, moved: Moved) -> None:
+        """Nothing runs on in the server, and what has ended is written down."""
+        self._cancel_all(even_unlimited=True)
+        for worker in self._workers:
+            worker.end()
+        while any(worker.busy for worker in self._workers):
+            self._take_back(moved)
+        self._write()
+        moved.left = self.queue.left() + [move for _, _, move in self._waiting]
+        moved.oversize = self.queue.oversize()
+
+    def _lost_cluster(self, now: float) -> str:
+        since = self._unreachable_since
+        if since is None or now - since < self.settings.patience or any(worker.busy for worker in self._workers):
+            return ""
+        return f"the cluster has not answered for {self.settings.patience:g} s"
 
     def _hand_out(self, left: float, now: float, control: Control) -> None:
         while self._waiting and self._waiting[0][0] <= now:
             self.queue.again(heapq.heappop(self._waiting)[2])
         busy = sum(worker.busy for worker in self._workers)
-        allowed = min(control.sessions or self.queue.rules.sessions, self.queue.rules.sessions)
+        allowed = min(control.sessions or self._sessions, self.settings.most_sessions)
+        if allowed != self.queue.rules.sessions:
+            log.info("%d tables move at a time from now on", allowed)
+            self.queue.rules = replace(self.queue.rules, sessions=allowed)
+        if self._unreachable_since is not None:
+            # One knocks, the others wait: each would only find the same.
+            if now < self._knock_at:
+                return
+            self._knock_at = now + _WAIT_UNREACHABLE
+            allowed = min(allowed, busy + 1)
         while busy < allowed:
             move = self.queue.next_move(left)
             if move is None:
@@ -149,7 +202,11 @@ class Mover:
         for worker in self._workers:
             if not worker.busy:
                 return worker
-        worker = _Worker(MoverSession(self._connect, self._targets), self._ended, len(self._workers) + 1)
+        worker = _Worker(
+            MoverSession(self._connect, self._targets, analyze=self.settings.analyze),
+            self._ended,
+            len(self._workers) + 1,
+        )
         self._workers.append(worker)
         return worker
 
@@ -159,7 +216,7 @@ class Mover:
         if left <= 0 or self._stop.is_set():
             return True
         # Nothing is under way and nothing was begun: what is left fits no longer, unless it waits for its next try.
-        return not control.paused and not self._waiting
+        return not control.paused and not self._waiting and self._unreachable_since is None
 
     def _take_back(self, moved: Moved) -> None:
         try:
@@ -173,17 +230,25 @@ class Mover:
     def _judge(self, attempt: Attempt, moved: Moved) -> None:
         move = attempt.move
         name = f"{move.dbname}.{move.fq_name}"
+        if attempt.outcome is Outcome.UNREACHABLE:
+            self._hold(attempt)
+            return
+        self._unreachable_since = None
         self._attempts.append(attempt)
         if attempt.outcome is Outcome.MOVED:
             moved.moved += 1
             moved.bytes += move.bytes
             self.queue.finished(move, attempt.seconds)
             log.info("Moved %s in %.1f s%s", name, attempt.seconds, f": {attempt.error}" if attempt.error else "")
-        elif attempt.outcome is Outcome.CANCELLED:
+        elif attempt.outcome is Outcome.CANCELLED and self._cancelling:
             moved.cancelled.append(move)
             moved.seconds_lost += attempt.seconds
             self.queue.cancelled(move, attempt.seconds)
             log.warning("Cancelled %s after %.1f s; it stays where it was", name, attempt.seconds)
+        elif attempt.outcome is Outcome.GONE:
+            moved.gone += 1
+            self.queue.given_up(move)
+            log.info("%s no longer exists", name)
         else:
             self._tries[move.key] = tries = self._tries.get(move.key, 0) + 1
             if tries >= self.settings.attempts:
@@ -197,9 +262,21 @@ class Mover:
             heapq.heappush(self._waiting, (self._clock() + wait, tries, move))
             log.warning("%s was not moved, try %d: %s; tried again in %.0f s", name, tries, attempt.error, wait)
 
-    def _cancel_all(self) -> None:
+    def _hold(self, attempt: Attempt) -> None:
+        """No session could be opened: that is not the table's fault, so it keeps its turn."""
+        now = self._clock()
+        if self._unreachable_since is None:
+            self._unreachable_since = now
+            log.warning("The cluster does not answer, nothing begins until it does: %s", attempt.error)
+        self._knock_at = now + _WAIT_UNREACHABLE
+        self._attempts.append(attempt)
+        self.queue.set_aside(attempt.move)
+        self.queue.first_again(attempt.move)
+
+    def _cancel_all(self, *, even_unlimited: bool = False) -> None:
+        self._cancelling = True
         for worker in self._workers:
-            if worker.busy and not any(map(self.queue.may_overrun, worker.moves)):
+            if worker.busy and (even_unlimited or not any(map(self.queue.may_overrun, worker.moves))):
                 worker.session.cancel()
 
     def _write(self) -> None:

@@ -10,6 +10,7 @@ import psycopg2
 import pytest
 from psycopg2 import errorcodes
 
+from greenplum_expansion.errors import RemoteError
 from greenplum_expansion.planning.moves import Move
 from greenplum_expansion.planning.scheduler import MoveQueue, WindowRules
 from greenplum_expansion.redistribution.direct import mover as mover_module
@@ -40,6 +41,7 @@ class Server:
         self.running = 0
         self.most_running = 0
         self.guard = threading.Lock()
+        self.places: dict[int, tuple[str, str]] = {}
 
     def connect(self, dbname: str) -> "Connection":
         with self.guard:
@@ -67,7 +69,14 @@ class Connection:
     def __exit__(self, *_):
         return False
 
-    def execute(self, statement) -> None:
+    def fetchone(self):
+        return self.answer
+
+    def execute(self, statement, given=None) -> None:
+        if given:
+            self.answer = self.server.places.get(given["oid"])
+            return
+        self.answer = (0,)
         table = statement.seq[1].strings[1]
         server = self.server
         with server.guard:
@@ -130,6 +139,7 @@ def a_mover(
     server: Server, wanted: list[Move], *, sessions: int = 2, books=None, settings=None, control=Control, **rules
 ):
     targets = {move.key: Target(Kind.TABLE, "public", move.fq_name) for move in wanted}
+    server.places = {move.table_oid: ("public", move.fq_name) for move in wanted} | server.places
     queue = MoveQueue(wanted, WindowRules(sessions, **rules))
     return Mover(queue, targets, server.connect, books or Books(), settings=settings, control=control)
 
@@ -183,7 +193,8 @@ def test_a_table_that_fails_six_times_is_given_up_with_its_error():
 def test_a_table_that_was_moved_before_counts_as_moved():
     def behave(table, connection):
         raise server_error(
-            errorcodes.FEATURE_NOT_SUPPORTED, 'cannot expand table "t"\nDETAIL:  table has already been expanded'
+            errorcodes.FEATURE_NOT_SUPPORTED,
+            'ERROR:  cannot expand table "t"\nDETAIL:  table has already been expanded',
         )
 
     moved = a_mover(Server(behave), moves("t")).run(None)
@@ -283,3 +294,79 @@ def test_an_error_nobody_has_thought_of_fails_the_table_not_the_run():
     moved = a_mover(Server(behave), moves("odd", "even")).run(None)
     assert moved.failed == {"demo.odd": "RuntimeError: never seen"}
     assert moved.moved == 1
+
+
+def test_a_table_that_was_renamed_is_moved_by_its_new_name():
+    def behave(table, connection):
+        if table == "old":
+            raise server_error(errorcodes.UNDEFINED_TABLE, 'relation "public.old" does not exist')
+
+    server = Server(behave)
+    made = a_mover(server, moves("old"))
+    server.places[1] = ("public", "new")
+    assert made.run(None).moved == 1
+    assert server.moved == ["new"]
+
+
+def test_a_table_that_was_dropped_is_no_failure():
+    def behave(table, connection):
+        raise server_error(errorcodes.UNDEFINED_TABLE, 'relation "public.t" does not exist')
+
+    server, books = Server(behave), Books()
+    made = a_mover(server, moves("t"), books=books)
+    server.places.clear()
+    moved = made.run(None)
+    assert (moved.moved, moved.gone, moved.failed) == (0, 1, {})
+    assert books.ended == [("t", Outcome.GONE)]
+
+
+def test_a_cluster_that_does_not_answer_costs_no_table_its_tries(monkeypatch):
+    monkeypatch.setattr(mover_module, "_WAIT_UNREACHABLE", 0.01)
+    server = Server()
+    refused = iter(range(20))
+    connect = server.connect
+
+    def sometimes(dbname: str):
+        if next(refused, None) is not None:
+            raise RemoteError("Connection", "connection refused", "start it")
+        return connect(dbname)
+
+    server.connect = sometimes  # type: ignore[method-assign]
+    moved = a_mover(server, moves("a", "b", "c")).run(None)
+    assert sorted(server.moved) == ["a", "b", "c"]
+    assert (moved.moved, moved.failed, moved.stopped) == (3, {}, "")
+
+
+def test_a_cluster_that_never_answers_ends_the_run_and_leaves_the_tables(monkeypatch):
+    monkeypatch.setattr(mover_module, "_WAIT_UNREACHABLE", 0.01)
+    server = Server()
+
+    def refuse(dbname: str):
+        raise RemoteError("Connection", "connection refused", "start it")
+
+    server.connect = refuse  # type: ignore[method-assign]
+    moved = a_mover(server, moves("a", "b"), settings=MoverSettings(patience=0.05)).run(None)
+    assert moved.stopped == "the cluster has not answered for 0.05 s"
+    assert sorted(move.fq_name for move in moved.left) == ["a", "b"]
+
+
+def test_told_to_stop_by_the_control_everything_ends_with_the_reason():
+    server = Server()
+    moved = a_mover(server, moves("a"), control=lambda: Control(stop="gpexpand has begun")).run(None)
+    assert (moved.moved, moved.stopped, len(moved.left)) == (0, "gpexpand has begun", 1)
+
+
+def test_a_move_that_somebody_else_cancels_is_tried_again():
+    def behave(table, connection):
+        if connection.server.tried[table] == 1:
+            raise server_error(errorcodes.QUERY_CANCELED, "canceling statement due to user request")
+
+    moved = a_mover(Server(behave), moves("a")).run(None)
+    assert (moved.moved, moved.cancelled) == (1, [])
+
+
+def test_more_sessions_may_be_asked_for_while_it_runs():
+    barrier = threading.Barrier(3, timeout=30)
+    server = Server(lambda table, connection: barrier.wait() and None)
+    a_mover(server, moves("a", "b", "c"), sessions=1, control=lambda: Control(sessions=3)).run(None)
+    assert server.most_running == 3

@@ -1,0 +1,80 @@
+"""Looking, while tables move, whether they still may: what a person has set meanwhile, and whether others move, too."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from greenplum_expansion.errors import ExpansionError
+from greenplum_expansion.hooks.facts import SCHEMA_DATABASE
+from greenplum_expansion.hooks.greenplum import GreenplumHook
+from greenplum_expansion.redistribution.direct.mover import Control
+
+log = logging.getLogger(__name__)
+
+ReadControl = Callable[[], Control]
+EVERY = 2.0
+"""Seconds between two looks."""
+
+
+class Watch:
+    """Looks in a thread of its own, so that a slow answer delays no move; calling it gives the latest.
+
+    :param read: what a person has set (greenplum_steer)
+    :param began: the row of ``gpexpand.status`` by which the moves began. A newer one is somebody else's: a gpexpand
+        started by hand, or a task that took this one for dead. Then everything ends, and is theirs.
+    """
+
+    def __init__(self, hook: GreenplumHook, began: str, read: ReadControl = Control, every: float = EVERY) -> None:
+        self._hook = hook
+        self._began = began
+        self._read = read
+        self._every = every
+        self._latest = Control()
+        self._over = threading.Event()
+        self._connection: Any = None
+        self._thread = threading.Thread(target=self._work, name="watch", daemon=True)
+
+    def __enter__(self) -> Watch:
+        self._look()
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join(30)
+        if self._connection is not None:
+            self._connection.close()
+
+    def __call__(self) -> Control:
+        return self._latest
+
+    def _work(self) -> None:
+        while not self._over.wait(self._every):
+            self._look()
+
+    def _look(self) -> None:
+        try:
+            said = self._read()
+            if not said.stop and self._is_overtaken():
+                because = "gpexpand, or another task of this expansion, has begun to move tables"
+                said = Control(said.paused, said.sessions, because)
+        except ExpansionError as error:
+            # The moves notice by themselves when the cluster does not answer.
+            log.debug("Nothing new is known of how to go on: %s", error)
+            return
+        except Exception:
+            log.exception("It could not be looked at how to go on; it is tried again")
+            return
+        if said.paused != self._latest.paused:
+            log.info("Paused: nothing begins until somebody resumes" if said.paused else "Resumed")
+        self._latest = said
+
+    def _is_overtaken(self) -> bool:
+        if self._connection is None or self._connection.closed:
+            self._connection = self._hook.connect(
+                SCHEMA_DATABASE, application_name="greenplum_expansion watch", options={"lock_timeout": "10s"}
+            )
+        return bool(self._hook.query("moving_since", connection=self._connection)[0]["updated"] != self._began)
