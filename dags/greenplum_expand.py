@@ -14,7 +14,7 @@ from datetime import timedelta
 
 from airflow.sdk import DAG, TaskGroup, TriggerRule, chain, task_group
 
-from greenplum_expansion.operators import finish, plan, prove, segments, tables
+from greenplum_expansion.operators import approval, finish, plan, prove, segments, tables
 from greenplum_expansion.operators.backup import BackUpOperator
 from greenplum_expansion.operators.checks.catalog import CheckCatalogOperator
 from greenplum_expansion.operators.checks.cluster import (
@@ -110,10 +110,18 @@ with DAG(
     )
     back_up = BackUpOperator(task_id="back_up")
     make_plan = plan.MakePlanOperator(task_id="make_plan")
-    approve_plan = plan.ApprovePlanOperator(task_id="approve_plan", plan_task="make_plan")
-    fingerprint_tables = prove.FingerprintTablesOperator(task_id="fingerprint_tables")
+    approve_plan = approval.ApprovePlanOperator(task_id="approve_plan", plan_task="make_plan")
+    # Airflow shows a question as it was asked first: an edited plan is asked for again by tasks of their own, in turn.
+    approve_edit = approval.ApproveEditOperator.partial(
+        task_id="approve_edit", plan_task="make_plan", max_active_tis_per_dagrun=1
+    ).expand(asking=approve_plan.output)
+    fingerprint_tables = prove.FingerprintTablesOperator(
+        task_id="fingerprint_tables", trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS
+    )
     drain_sessions = DrainSessionsSensor(task_id="drain_sessions")
-    add_segments = segments.AddSegmentsOperator(task_id="add_segments", approval_task="approve_plan")
+    add_segments = segments.AddSegmentsOperator(
+        task_id="add_segments", approval_task="approve_plan", edit_task="approve_edit"
+    )
     wait_for_mirrors = MirrorsInSyncSensor(task_id="wait_for_mirrors")
     rank_tables = tables.RankTablesOperator(task_id="rank_tables")
 
@@ -134,6 +142,7 @@ with DAG(
         task_id="report",
         plan_task="make_plan",
         approval_task="approve_plan",
+        edit_task="approve_edit",
         segments_task="add_segments",
         proof_task="verify_distribution",
         rollback_task="roll_back",
@@ -152,6 +161,7 @@ with DAG(
         back_up,
         make_plan,
         approve_plan,
+        approve_edit,
         fingerprint_tables,
         drain_sessions,
         add_segments,
@@ -165,4 +175,5 @@ with DAG(
         report,
     )
     chain(check_cluster, judge_findings)
+    approve_plan >> fingerprint_tables  # with nothing to ask again, approve_edit is skipped
     chain(add_segments, roll_back, report)

@@ -10,7 +10,7 @@ from unittest import mock
 import pytest
 from airflow.sdk.exceptions import AirflowFailException, TaskAwaitingInput
 
-from greenplum_expansion.operators.plan import EditRefused
+from greenplum_expansion.operators.approval import ApproveEditOperator
 from tests.support.practice import Practice
 from tests.support.whole_dag import DagRunHere
 
@@ -30,38 +30,59 @@ sdw3|10.77.0.23|7001|/data/mirror/gpseg7|16|7|m
 
 
 class Approval(DagRunHere):
-    """A run that has come to its approval."""
+    """A run that has come to its approval.
+
+    `asking` is the task instance that asks: approve_plan, or an instance of the mapped approve_edit.
+    """
+
+    asking: Any = None
+
+    def at(self, number: int | None = None) -> Approval:
+        """Let approve_plan ask, or instance `number` of approve_edit."""
+        if number is None:
+            self.asking = self.dag.task_dict["approve_plan"]
+        else:
+            self.asking = ApproveEditOperator(task_id="edit", plan_task="make_plan", asking=number, dag=None)
+            self.asking.task_id = f"approve_edit_{number}"
+            self.asking._before = self.dag.task_dict["approve_plan"]._before
+        return self
 
     def ask(self) -> dict[str, Any]:
         """What a person is shown: ``{body, params…}``."""
-        asked: list[dict[str, Any]] = []
-        task = self.dag.task_dict["approve_plan"]
-        with (
-            mock.patch("airflow.providers.standard.operators.hitl.upsert_hitl_detail", lambda **k: asked.append(k)),
-            pytest.raises(TaskAwaitingInput),
-        ):
-            task.execute(self.context(task))
-        return asked[0]
+        question = self.ask_or_pass()
+        assert question is not None, "nothing is asked"
+        return question
 
-    def approve(self, **entered: str) -> None:
-        """Approve with these texts in the form."""
-        task = self.dag.task_dict["approve_plan"]
+    def ask_or_pass(self) -> dict[str, Any] | None:
+        """The same; None if this instance asks nothing."""
+        asked: list[dict[str, Any]] = []
+        with mock.patch("airflow.providers.standard.operators.hitl.upsert_hitl_detail", lambda **k: asked.append(k)):
+            try:
+                self.xcoms[self.asking.task_id, "return_value"] = self.asking.execute(self.context(self.asking))
+            except TaskAwaitingInput:
+                return asked[0]
+        return None
+
+    def approve(self, **entered: str) -> Any:
+        """Approve with these texts in the form; what the task returns."""
         event = {
             "chosen_options": ["Approve"],
             "params_input": entered,
             "responded_at": datetime.datetime.now(datetime.UTC),
             "responded_by_user": {"id": "1", "name": "Ann"},
         }
-        task.execute_complete(self.context(task), event)
+        return self.asking.execute_complete(self.context(self.asking), event)
 
     def refuse(self, **entered: str) -> str:
-        """Approve, and be asked again: the text that is shown then."""
-        with pytest.raises(EditRefused):
-            self.approve(**entered)
-        return str(self.ask()["body"])
+        """Approve, and be asked again by approve_edit: the text that is shown then."""
+        number = getattr(self.asking, "asking", -1)
+        again = self.approve(**entered)
+        assert self.left("digest") is None, "it was taken"
+        assert number >= 0 or again == list(range(9)), "approve_edit is not asked for"
+        return str(self.at(number + 1).ask()["body"])
 
     def left(self, key: str) -> Any:
-        return self.xcoms.get(("approve_plan", key))
+        return self.xcoms.get((self.asking.task_id, key))
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +103,7 @@ def run(begun: Approval, practice: Practice) -> Iterator[Approval]:
     """The same at its approval."""
     params, xcoms = dict(begun.params), dict(begun.xcoms)
     begun.run_tasks("make_plan")
-    yield begun
+    yield begun.at()
     begun.params, begun.xcoms = params, xcoms
     practice.run("rm -f ~/greenplum-expansions/plan-*/*")
 
@@ -141,11 +162,38 @@ def test_a_wrong_edit_is_asked_for_again_with_its_text_and_all_that_is_wrong_on_
     ):
         assert reason in body
     assert run.ask()["params"]["input_file"]["value"] == wrong, "what was entered is still there"
-    assert run.left("answer") is None, "it is not answered yet"
+    assert run.xcoms.get(("approve_plan", "answer")) is None, "it is not answered yet"
     assert recorded(practice) == FILE, "nothing was taken over"
 
     run.approve(input_file=FILE)
     assert run.left("digest") == run.xcoms["make_plan", "return_value"]["digest"]
+
+
+def test_a_cleared_approval_leaves_to_approve_edit_what_airflow_would_not_show(run: Approval) -> None:
+    """Airflow keeps text and form of an instance's first question, whatever the task says when it runs again."""
+    first = run.ask()
+    assert run.ask() == first, "cleared with nothing changed: the same is asked"
+    edited = FILE.replace("|11|4|p", "|00|4|p").replace("|12|5|p", "|11|5|p").replace("|00|4|p", "|12|4|p")
+    run.approve(input_file=edited)
+
+    assert run.ask_or_pass() is None
+    assert run.left("return_value") == list(range(9))
+    # What was approved is shown, not what was planned first.
+    assert run.at(0).ask()["params"]["input_file"]["value"] == edited
+    run.approve()
+    assert run.left("digest") is not None
+    assert run.at(1).ask_or_pass() is None, "it is answered"
+
+
+def test_a_plan_that_never_becomes_right_ends_the_run(run: Approval) -> None:
+    run.ask()
+    run.approve(input_file="wrong")
+    for number in range(8):
+        run.at(number).ask()
+        run.approve(input_file=f"wrong {number}")
+    run.at(8).ask()
+    with pytest.raises(AirflowFailException, match="asked for 10 times"):
+        run.approve(input_file="wrong for ever")
 
 
 def test_what_cannot_be_read_is_asked_for_again(run: Approval) -> None:
@@ -163,9 +211,6 @@ def test_a_right_edit_becomes_the_plan_and_only_it_may_be_carried_out(run: Appro
     assert digest not in (None, run.xcoms["make_plan", "return_value"]["digest"])
     assert recorded(practice) == edited
     assert run.left("step")["outcome"] == "Approve by Ann, edited"
-    # The task cleared: what was approved is shown, not what was planned first.
-    assert run.ask()["params"]["input_file"]["value"] == edited
-
     run.xcoms["approve_plan", "digest"] = run.xcoms["make_plan", "return_value"]["digest"]
     add = run.dag.task_dict["add_segments"]
     with pytest.raises(AirflowFailException, match="is not the one that was approved"):
@@ -233,7 +278,8 @@ def test_a_draft_of_another_plan_is_forgotten(run: Approval) -> None:
     run.params["first_primary_port"] = 6100
     run.run_tasks("make_plan")
 
-    question = run.ask()
+    assert run.at().ask_or_pass() is None, "Airflow would show the first plan"
+    question = run.at(1).ask()
     assert "6100" in question["params"]["input_file"]["value"]
     assert "cannot be carried out" not in question["body"]
     assert "primaries have ports 6100-6101, on sdw1 6000-6001" in question["body"]

@@ -46,6 +46,7 @@ def test_the_expansion_is_the_runbook_from_top_to_bottom(dags):
         "back_up",
         "make_plan",
         "approve_plan",
+        "approve_edit",
         "fingerprint_tables",
         "drain_sessions",
         "add_segments",

@@ -1,12 +1,11 @@
 """What an approver has entered and what is wrong with it, kept between two askings.
 
-Airflow asks anew by a retry of the task, which forgets what the try before has learnt; so this is kept beside the
-plan, in the expansion's directory on the coordinator.
+It is asked for again by another task instance, which knows nothing of the one before; so this is kept beside the plan,
+in the expansion's directory on the coordinator.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from greenplum_expansion.checks.finding import Finding
@@ -14,6 +13,7 @@ from greenplum_expansion.hooks.expansion_directory import ExpansionDirectory
 from greenplum_expansion.hooks.remote import FileMissing
 
 _FILE = "edited_plan.json"
+_ASKED = "asked.json"
 
 
 @dataclass(frozen=True)
@@ -57,6 +57,20 @@ def drop_draft(directory: ExpansionDirectory) -> None:
     directory.hook.coordinator().run(["rm", "-f", "--", directory.file(_FILE)])
 
 
-def findings_text(findings: Sequence[Finding]) -> str:
-    """All on one line, for an error's cause."""
-    return " ".join(map(str, findings))
+def may_ask(directory: ExpansionDirectory, instance: str, essence: str) -> bool:
+    """Whether Airflow will show what this task instance is about to ask; noted, if it has asked nothing yet.
+
+    Airflow 3.3.2 keeps text and form of an instance's first question, through retries and clears.
+
+    :param instance: task id and map index
+    :param essence: digest of text and form
+    """
+    coordinator = directory.hook.coordinator()
+    try:
+        asked: dict[str, str] = coordinator.read_json(directory.file(_ASKED))
+    except FileMissing:
+        asked = {}
+    if instance in asked:
+        return asked[instance] == essence
+    coordinator.write_json(directory.file(_ASKED), {**asked, instance: essence})
+    return True

@@ -9,7 +9,7 @@ from airflow.sdk import BaseOperator
 
 from greenplum_expansion.errors import StepFailed
 from greenplum_expansion.hooks.facts import read_expansion_state
-from greenplum_expansion.operators.plan import ANSWER_KEY, ApprovePlanOperator
+from greenplum_expansion.operators.approval import ANSWER_KEY, ApprovePlanOperator
 from greenplum_expansion.operators.run import SECTION_KEY, STEP_KEY, ExpansionRun, expansion_run
 from greenplum_expansion.operators.segments import SAID_KEY
 from greenplum_expansion.planning.section import Section
@@ -24,7 +24,7 @@ class ReportOperator(BaseOperator):
 
     Collects what the tasks upstream of it left about themselves.
 
-    :param plan_task, approval_task, segments_task, proof_task, rollback_task: task ids whose results it shows
+    :param plan_task, approval_task, edit_task, segments_task, proof_task, rollback_task: whose results it shows
     :return: the report as a dictionary (``Report.to_dict``)
     """
 
@@ -35,6 +35,7 @@ class ReportOperator(BaseOperator):
         *,
         plan_task: str,
         approval_task: str,
+        edit_task: str,
         segments_task: str,
         proof_task: str,
         rollback_task: str,
@@ -43,6 +44,7 @@ class ReportOperator(BaseOperator):
         super().__init__(**kwargs)
         self.plan_task = plan_task
         self.approval_task = approval_task
+        self.edit_task = edit_task
         self.segments_task = segments_task
         self.proof_task = proof_task
         self.rollback_task = rollback_task
@@ -71,13 +73,13 @@ class ReportOperator(BaseOperator):
         place = {step["task_id"]: number for number, step in enumerate(steps)}
         left = [section for section in ti.xcom_pull(task_ids=tasks, key=SECTION_KEY) or [] if section]
         left.sort(key=lambda section: place.get(section["task_id"], len(place)))
-        answer = ti.xcom_pull(task_ids=self.approval_task, key=ANSWER_KEY)
+        answers = ti.xcom_pull(task_ids=[self.approval_task, self.edit_task], key=ANSWER_KEY) or []
         return Report.build(
             expansion_id=run.expansion_id,
             connection=run.request.greenplum_conn_id,
             state=read_expansion_state(run.hook),
             dry_run=run.request.dry_run and ti.xcom_pull(task_ids=self.plan_task) is not None,
-            rejected=answer == ApprovePlanOperator.REJECT,
+            rejected=ApprovePlanOperator.REJECT in answers,
             gpexpand_said=ti.xcom_pull(task_ids=self.segments_task, key=SAID_KEY) or "",
             segments=ti.xcom_pull(task_ids=self.segments_task),
             proof=ti.xcom_pull(task_ids=self.proof_task, key="proof"),

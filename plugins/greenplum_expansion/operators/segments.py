@@ -15,7 +15,7 @@ from greenplum_expansion.hooks.facts import read_expansion_state, read_gpexpand_
 from greenplum_expansion.hooks.places import record_places
 from greenplum_expansion.hooks.server_logs import last_deaths
 from greenplum_expansion.hooks.tablespaces import read_tablespaces
-from greenplum_expansion.operators.plan import DIGEST_KEY
+from greenplum_expansion.operators.approval import DIGEST_KEY
 from greenplum_expansion.operators.run import ExpansionRun, expansion_run, record_step, started_now
 from greenplum_expansion.planning.decisions import Action, Decision, Presence, decide_add_segments
 from greenplum_expansion.planning.places import tar_directory
@@ -40,6 +40,7 @@ class AddSegmentsOperator(BaseOperator):
     sends it SIGINT.
 
     :param approval_task: task id of the ApprovePlanOperator; what it showed must be what is carried out
+    :param edit_task: task id of the ApproveEditOperator, which may have shown it instead
     :param patience: time to follow the job; then the task fails, the job runs on, and a cleared task follows it again
     :raises ActionRefused: see above. :raises StepFailed: gpexpand ended without having prepared the cluster
     Source: gpexpand 6.24.3, docs/reference/states.md
@@ -47,9 +48,12 @@ class AddSegmentsOperator(BaseOperator):
 
     ui_color = "#f7c9b6"
 
-    def __init__(self, *, approval_task: str, patience: timedelta = timedelta(hours=12), **kwargs: Any) -> None:
+    def __init__(
+        self, *, approval_task: str, edit_task: str, patience: timedelta = timedelta(hours=12), **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         self.approval_task = approval_task
+        self.edit_task = edit_task
         self.patience = patience
 
     def execute(self, context: Mapping[str, Any]) -> Any:
@@ -117,8 +121,8 @@ class AddSegmentsOperator(BaseOperator):
         )
 
     def _require_approved(self, context: Mapping[str, Any], run: ExpansionRun, plan: Plan) -> None:
-        approved = context["ti"].xcom_pull(task_ids=self.approval_task, key=DIGEST_KEY)
-        if approved != plan.digest:
+        approved = context["ti"].xcom_pull(task_ids=[self.approval_task, self.edit_task], key=DIGEST_KEY) or []
+        if plan.digest not in approved:
             raise ActionRefused(
                 run.subject,
                 f"the plan in {run.directory.path} is not the one that was approved",
