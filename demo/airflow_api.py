@@ -257,10 +257,16 @@ class AirflowApi:
         return list(self.request("GET", path, params={"response_received": False})["hitl_details"])
 
     def answer(
-        self, dag_id: str, run_id: str, task_id: str, options: list[str], inputs: dict[str, Any] | None = None
+        self,
+        dag_id: str,
+        run_id: str,
+        task_id: str,
+        options: list[str],
+        inputs: dict[str, Any] | None = None,
+        map_index: int = -1,
     ) -> None:
         """Answer a required action, as this user."""
-        path = f"{_run(dag_id, run_id)}/taskInstances/{task_id}/-1/hitlDetails"
+        path = f"{_run(dag_id, run_id)}/taskInstances/{task_id}/{map_index}/hitlDetails"
         self.request("PATCH", path, json={"chosen_options": options, "params_input": inputs or {}})
 
     def _pages(self, path: str, key: str, size: int = 100) -> Iterator[dict[str, Any]]:

@@ -177,12 +177,14 @@ class Run:
         :param entered: texts of the form
         """
         while True:
-            task_id = self.wait_for_question()["task_instance"]["task_id"]
+            asks = self.wait_for_question()["task_instance"]
+            task_id, index = str(asks["task_id"]), int(asks["map_index"])
             self._wait_for_scheduler(loops=2)
-            self.api.answer(self.dag_id, self.run_id, task_id, [option], entered)
+            self.api.answer(self.dag_id, self.run_id, task_id, [option], entered, index)
 
-            def ended(task_id: str = task_id) -> bool:
-                return self.task(task_id).state in TASK_ENDED
+            def ended(task_id: str = task_id, index: int = index) -> bool:
+                asked = next(t for t in self.tasks() if (t.task_id, t.map_index) == (task_id, index))
+                return asked.state in TASK_ENDED
 
             def asked_again() -> bool:
                 return bool(self.api.required_actions(self.dag_id, self.run_id))
@@ -199,7 +201,8 @@ class Run:
             asked = self.wait_for_question()
             if asked["body"] != before["body"]:
                 return asked
-            self.api.answer(self.dag_id, self.run_id, asked["task_instance"]["task_id"], [option], entered)
+            asks = asked["task_instance"]
+            self.api.answer(self.dag_id, self.run_id, asks["task_id"], [option], entered, asks["map_index"])
 
             def asked_again() -> bool:
                 return bool(self.api.required_actions(self.dag_id, self.run_id))
