@@ -118,8 +118,8 @@ def unfit(cluster: Practice) -> Iterator[dict[str, Looks]]:
         as_root(cluster, host, STRONGER)
     as_root(cluster, "sdw3", UNLIKE)
     as_root(cluster, "sdw4", BARE)
-    locale = next(line for line in cluster.run("locale -a").stdout.splitlines() if not line.startswith(("C", "POSIX")))
-    cluster.run(f"psql -qd postgres -c \"alter role gpadmin set lc_monetary = '{locale}'\"")
+    for locale in _other_locales(cluster)[:1]:
+        cluster.run(f"psql -qd postgres -c \"alter role gpadmin set lc_monetary = '{locale}'\"")
     listener = cluster.start(f'/opt/sandbox/bin/python -c "{LISTENER}"', "sdw3")
     assert listener.stdout.readline().strip() == "on"
     checks = NewHostChecks(UNPREPARED)
@@ -129,6 +129,11 @@ def unfit(cluster: Practice) -> Iterator[dict[str, Looks]]:
     cluster.run("bash -c 'exec 3<>/dev/tcp/127.0.0.1/7001'", "sdw3")
     cluster.finish(listener)
     cluster.reset()
+
+
+def _other_locales(cluster: Practice) -> list[str]:
+    """Those that sort otherwise than by bytes; a small machine has none."""
+    return [line for line in cluster.run("locale -a").stdout.splitlines() if not line.startswith(("C", "POSIX"))]
 
 
 class TestUnfitHosts:
@@ -187,7 +192,9 @@ class TestUnfitHosts:
             ("new-ports-not-ephemeral", Severity.WARNING, "port 6000, 6001, 7000, 7001 lies within 1025 to 65535"),
         ],
     )
-    def test_each_difference_is_told_once_among_all_the_others(self, unfit, check, severity, said):
+    def test_each_difference_is_told_once_among_all_the_others(self, unfit, cluster, check, severity, said):
+        if check == "new-host-sort-order" and not _other_locales(cluster):
+            pytest.skip("this machine has no locale but C")
         found = of(unfit["sdw3"].unprepared, check)
         assert (found.severity, said in str(found)) == (severity, True), found
         assert found.remedy
@@ -407,6 +414,11 @@ ip rule del pref 100
 ip rule del pref 50
 ip rule del pref 51
 """
+HIDE_PYTHON = """
+type -aP python3 python python2 | xargs -rn 1 readlink -f | sort -u >/var/tmp/pythons || true
+while read -r python; do mount --bind /dev/null "$python"; done </var/tmp/pythons
+"""
+SHOW_PYTHON = 'while read -r python; do umount "$python"; done </var/tmp/pythons'
 BOOT_ID = "/proc/sys/kernel/random/boot_id"
 MACHINE_ID = "echo 0123456789abcdef0123456789abcdef >/etc/machine-id"
 KEEP_NAMES, BACK = "cp /etc/hosts /var/tmp/hosts", "cp /var/tmp/hosts /etc/hosts"
@@ -416,7 +428,6 @@ KEEP_NAMES, BACK = "cp /etc/hosts /var/tmp/hosts", "cp /var/tmp/hosts /etc/hosts
 def at_odds(cluster: Practice) -> Iterator[list[Finding]]:
     """What is found of sdw3, of sdw4, which shows the same kernel, and of twin, which is sdw3 once more."""
     kernels = {host: as_root(cluster, host, f"cat {BOOT_ID}").strip() for host in ("sdw3", "sdw4")}
-    python = "$(readlink -f /usr/bin/python3)"
     astray = r"s/.*\tsmdw$/10.77.0.99\tsmdw/; s/.*\tsdw4$/127.0.1.1\tsdw4/"
     do = {
         "mdw": f"{KEEP_NAMES}\nsed -i '/sdw3$/d' /etc/hosts\necho 10.77.0.98 twin >>/etc/hosts",
@@ -424,14 +435,14 @@ def at_odds(cluster: Practice) -> Iterator[list[Finding]]:
         "sdw2": f"{KEEP_NAMES}\nsed -i '/sdw4$/d' /etc/hosts",
         "sdw3": f"ip addr add 10.77.0.99/24 dev eth0\n{FIREWALL}",
         "sdw4": f"{KEEP_NAMES}\nsed -i '{astray}' /etc/hosts\n{MACHINE_ID}\necho {kernels['sdw3']} >{BOOT_ID}\n"
-        f"mount -t tmpfs none {GPHOME}\nmount --bind /dev/null {python}",
+        f"mount -t tmpfs none {GPHOME}\n{HIDE_PYTHON}",
     }
     undo = {
         "mdw": BACK,
         "sdw1": "rm /etc/machine-id",
         "sdw2": BACK,
         "sdw3": f"ip addr del 10.77.0.99/24 dev eth0\n{NO_FIREWALL}",
-        "sdw4": f"{BACK}\nrm /etc/machine-id\necho {kernels['sdw4']} >{BOOT_ID}\numount {GPHOME}\numount {python}",
+        "sdw4": f"{BACK}\nrm /etc/machine-id\necho {kernels['sdw4']} >{BOOT_ID}\numount {GPHOME}\n{SHOW_PYTHON}",
     }
     for host, script in do.items():
         as_root(cluster, host, script)
