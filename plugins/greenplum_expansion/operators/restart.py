@@ -74,14 +74,14 @@ class RestartClusterOperator(BaseOperator):
             if action is RestartAction.RESTART:
                 self._require_safe(run)
                 self._wait_for_sessions(run, started)
-        return self._go_on(context, action, started)
+            self._go_on(run, action, started)
 
     def execute_drained(self, context: Mapping[str, Any], event: dict[str, Any], started: float) -> Any:
         """Nobody is in a transaction any more, or patience is over."""
-        if not event["drained"]:
-            with expansion_run(context) as run:
+        with expansion_run(context) as run:
+            if not event["drained"]:
                 raise self._in_the_way(run, "; ".join(event["waiting"][:_NAMED]))
-        return self._go_on(context, None, started)
+            self._go_on(run, self._decide(run), started)
 
     def execute_restarted(self, context: Mapping[str, Any], event: dict[str, Any], started: float) -> Any:
         """The job has ended; what came of it, the server says."""
@@ -127,17 +127,14 @@ class RestartClusterOperator(BaseOperator):
         self.log.info("Decision: %s, because %s", action, because)
         return action
 
-    def _go_on(self, context: Mapping[str, Any], action: RestartAction | None, started: float) -> Any:
-        with expansion_run(context) as run:
-            action = action or self._decide(run)
-            if action is RestartAction.DONE:
-                self._wait_until_healthy(run, started)
-            if action is RestartAction.RESTART:
-                run.hook.query("checkpoint")
-                note_begin(run.hook, run.directory)
-            script = restart_script() if action is RestartAction.RESTART else start_script()
-            job = run.directory.start_job(JOB, script)
-            self._follow(run, job.job_dir, started)
+    def _go_on(self, run: ExpansionRun, action: RestartAction, started: float) -> NoReturn:
+        if action is RestartAction.DONE:
+            self._wait_until_healthy(run, started)
+        if action is RestartAction.RESTART:
+            run.hook.query("checkpoint")
+            note_begin(run.hook, run.directory)
+        script = restart_script() if action is RestartAction.RESTART else start_script()
+        self._follow(run, run.directory.start_job(JOB, script).job_dir, started)
 
     def _require_safe(self, run: ExpansionRun) -> None:
         """:raises ActionRefused: what is stopped now might not start again"""

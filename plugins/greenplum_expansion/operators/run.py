@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import cached_property
 from typing import Any
 
 from airflow.sdk import conf
@@ -42,7 +43,11 @@ class ExpansionRun:
         dag_run = context["dag_run"]
         self.expansion_id = expansion_id(dag_run.run_id)
         self.directory = ExpansionDirectory(self.hook, self.expansion_id)
-        self.claim = ClusterClaim(self.hook)
+
+    @cached_property
+    def claim(self) -> ClusterClaim:
+        """Made when it is first needed: where it lies is asked by SQL, and the cluster may be down."""
+        return ClusterClaim(self.hook)
 
     @property
     def subject(self) -> str:
