@@ -1,7 +1,7 @@
 """The person who approves the plan, as it is or edited.
 
 Airflow 3.3.2 stores text and form of a question once for each task instance; a retry or a cleared task shows them as
-they were. So whatever has to be asked otherwise is asked by the next of several instances (docs/decisions/12).
+they were. So whatever has to be asked otherwise is asked by the next of several instances (docs/decisions/13).
 """
 
 from __future__ import annotations
