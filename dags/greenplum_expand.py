@@ -37,6 +37,7 @@ from greenplum_expansion.operators.preparation.host import PrepareHostOperator
 from greenplum_expansion.operators.preparation.keys import ExchangeKeysOperator
 from greenplum_expansion.operators.preparation.reboot import RebootHostOperator
 from greenplum_expansion.operators.preparation.software import InstallSoftwareOperator
+from greenplum_expansion.operators.redistribution import RedistributeOperator
 from greenplum_expansion.operators.report import ReportOperator
 from greenplum_expansion.operators.restart import RestartClusterOperator
 from greenplum_expansion.operators.rollback import TriggerRollbackOperator
@@ -126,9 +127,8 @@ with DAG(
     rank_tables = tables.RankTablesOperator(task_id="rank_tables")
 
     with TaskGroup("redistribute") as redistribute:
-        move_tables = tables.MoveTablesOperator(task_id="move_tables")
-        watch = RedistributionSensor(task_id="watch_progress", job_task="redistribute.move_tables")
-        move_tables >> watch
+        RedistributeOperator(task_id="move_tables")
+        RedistributionSensor(task_id="watch_progress", move_task="redistribute.move_tables")  # beside it
 
     verify_distribution = prove.VerifyDistributionOperator(task_id="verify_distribution")
     survey_after = SurveyOperator(task_id="survey_after", moment="after")

@@ -182,6 +182,9 @@ class _TaskInstance:
             return self._run.xcoms.get((task_ids, key))
         return [self._run.xcoms.get((task_id, key)) for task_id in task_ids]
 
+    def get_task_states(self, dag_id: str, task_ids: list[str], run_ids: list[str]) -> dict[str, dict[str, str]]:
+        return {run_id: {name: self._run.states.get(name, SUCCESS) for name in task_ids} for run_id in run_ids}
+
     def get_dagrun_state(self, dag_id: str, run_id: str) -> str:
         return "running" if run_id in self._run.active_runs else "failed"
 

@@ -10,7 +10,7 @@ import hashlib
 import logging
 import shlex
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
@@ -58,6 +58,7 @@ class Order:
     :param lock_patience: seconds a move waits for its lock, while every new reader of the table waits behind it
     :param wanted: says by database and name (as gpexpand lists it) which tables may move
     :param rates: how fast tables are believed to move
+    :param groups: names of the tables that should move in one window, by database and OID
     """
 
     rules: WindowRules
@@ -65,6 +66,7 @@ class Order:
     lock_patience: float = 5.0
     wanted: Callable[[str, str], bool] = anything
     rates: Rates = field(default_factory=Rates)
+    groups: Mapping[tuple[str, int], str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -121,7 +123,7 @@ class DirectEngine:
         history.note_begin(hook, self.expansion_id)
         try:
             with_children = read_version(hook).flavor.moves_children_with_parents
-            work = load(hook, books, with_children=with_children, wanted=self.order.wanted)
+            work = load(hook, books, with_children=with_children, wanted=self.order.wanted, groups=self.order.groups)
             books.families = work.families
             now = time.time()
             books.record([Attempt(move, now, 0.0, Outcome.MOVED) for move in work.unneeded], [])

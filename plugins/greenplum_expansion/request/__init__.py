@@ -11,10 +11,11 @@ from greenplum_expansion.request.preparation import FirewallChoice, PreparationP
 from greenplum_expansion.request.rollback import RollbackRequest
 from greenplum_expansion.request.safety import Proof
 from greenplum_expansion.request.sessions import CatalogCheck, SessionsChoice
-from greenplum_expansion.request.tables import TableOrder
+from greenplum_expansion.request.tables import Engine, TableOrder
 
 __all__ = [
     "CatalogCheck",
+    "Engine",
     "ExpansionRequest",
     "FirewallChoice",
     "MirroringChoice",

@@ -10,10 +10,12 @@ from greenplum_expansion.request.restart import RestartSection
 from greenplum_expansion.request.safety import ClusterSection, SafetySection
 from greenplum_expansion.request.sessions import SessionsSection
 from greenplum_expansion.request.tables import TablesSection
+from greenplum_expansion.request.windows import WindowsSection
 
 
 # Pydantic takes fields from the last base first: so the form shows the sections from the last to the first.
 class ExpansionRequest(
+    WindowsSection,
     TablesSection,
     RestartSection,
     SafetySection,

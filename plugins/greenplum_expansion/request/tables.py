@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from pydantic import field_validator
+from pydantic import field_validator, model_validator
 
 from greenplum_expansion.request.section import Lines, Section, field
 
@@ -20,13 +20,28 @@ class TableOrder(StrEnum):
     AS_RANKED = "as ranked by hand"
 
 
-class TablesSection(Section):
-    """In which order tables are moved, and how many at a time."""
+class Engine(StrEnum):
+    """What moves the tables."""
 
+    DIRECT = "direct"
+    GPEXPAND = "gpexpand"
+
+
+class TablesSection(Section):
+    """In which order tables are moved, how many at a time, and by what."""
+
+    engine: Engine = field(
+        _TABLES,
+        "What moves them",
+        "*direct*: this tool, with gpexpand's own statements and in gpexpand's own list; begins only what will end in "
+        "its window, waits for locks with patience, tries again, and is quicker. *gpexpand*: the utility itself; what "
+        "is under way at a window's end is cancelled. One can take over from the other.",
+        default=Engine.DIRECT,
+    )
     parallel_moves: int = field(
         _TABLES,
         "Tables moved at a time",
-        "Each needs two connections, and disk for a second copy of its table.",
+        "Each needs disk for a second copy of its table.",
         default=4,
         ge=1,
         le=96,
@@ -60,14 +75,38 @@ class TablesSection(Section):
         "`sales.orders, sales.order_lines`.",
         default=(),
     )
+    only_tables: Lines = field(
+        _TABLES,
+        "Only these tables",
+        "Moves just what matches, and leaves the expansion open for the others. Written like the important tables; for "
+        "*direct* only.",
+        default=(),
+    )
+    lock_patience_seconds: int = field(
+        _TABLES,
+        "Patience for a lock, in seconds",
+        "A move waits so long for readers and writers of its table, while new ones wait behind it; then it gives "
+        "way and is tried again later, up to five times. For *direct* only: gpexpand waits without end.",
+        default=10,
+        ge=1,
+        le=3600,
+    )
     analyze: bool = field(
         _TABLES,
         "ANALYZE each table",
-        "After its move, while it still occupies its place in the queue (gpexpand's option -a).",
+        "After its move. With *direct* when its lock is gone; with *gpexpand* before (its option -a).",
         default=False,
     )
 
-    @field_validator("important_tables")
+    @model_validator(mode="after")
+    def _gpexpand_moves_everything(self) -> TablesSection:
+        if self.only_tables and self.engine is Engine.GPEXPAND:
+            raise ValueError(
+                "'Only these tables' needs 'What moves them' to be direct: gpexpand moves all it has listed"
+            )
+        return self
+
+    @field_validator("important_tables", "only_tables")
     @classmethod
     def _check_patterns(cls, patterns: tuple[str, ...]) -> tuple[str, ...]:
         cleaned = tuple(pattern.strip() for pattern in patterns if pattern.strip())

@@ -1,4 +1,4 @@
-"""Follow a redistribution: the job's log and, beside it, how far it is."""
+"""How far a redistribution is: beside a job's log, or beside the task that moves tables."""
 
 from __future__ import annotations
 
@@ -7,13 +7,18 @@ import contextlib
 from collections.abc import AsyncIterator
 from typing import Any
 
-from airflow.triggers.base import TriggerEvent
+from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
+from airflow.triggers.base import BaseTrigger, TriggerEvent
+from asgiref.sync import sync_to_async
 
 from greenplum_expansion.errors import ExpansionError
 from greenplum_expansion.hooks.greenplum import GreenplumHook
 from greenplum_expansion.planning.progress import Progress
 from greenplum_expansion.redistribution.engine import read_progress
 from greenplum_expansion.triggers.jobs import RemoteJobTrigger
+
+ENDED = frozenset({"success", "failed", "skipped", "upstream_failed", "removed"})
+"""States in which a task does nothing more, unless it is cleared."""
 
 
 class RedistributionTrigger(RemoteJobTrigger):
@@ -43,23 +48,81 @@ class RedistributionTrigger(RemoteJobTrigger):
                 await reporter
 
     async def _report(self) -> None:
-        clock = asyncio.get_running_loop().time
-        began = clock()
-        first: Progress | None = None
-        said: Progress | None = None
+        reporter = _Reporter(self.greenplum_conn_id, self.log)
         while True:
-            try:
-                now = await asyncio.to_thread(self._read)
-            except ExpansionError as error:
-                # Progress is a courtesy: the job's end is noticed without it.
-                self.log.debug("Progress cannot be read: %s", error)
-            else:
-                if first is None:
-                    first, began = now, clock()
-                if now != said and now.tables_total:
-                    self.log.info("Progress: %s", now.say(first, clock() - began))
-                    said = now
+            await reporter.look()
             await asyncio.sleep(self.progress_interval)
 
+
+class ProgressTrigger(BaseTrigger):
+    """Logs a line of progress whenever there is some, and fires when another task of the run has ended.
+
+    :param task_id: of the task that moves tables, in the run `run_id` of `dag_id`
+    :param progress_interval: seconds between two looks at ``gpexpand.status_detail``; each costs two short queries
+    """
+
+    def __init__(
+        self, greenplum_conn_id: str, dag_id: str, run_id: str, task_id: str, progress_interval: float = 10.0
+    ) -> None:
+        super().__init__()
+        self.greenplum_conn_id = greenplum_conn_id
+        self.dag_id = dag_id
+        self.run_id = run_id
+        self.task_id = task_id
+        self.progress_interval = progress_interval
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Ids and numbers only."""
+        return (
+            f"{type(self).__module__}.{type(self).__qualname__}",
+            {
+                "greenplum_conn_id": self.greenplum_conn_id,
+                "dag_id": self.dag_id,
+                "run_id": self.run_id,
+                "task_id": self.task_id,
+                "progress_interval": self.progress_interval,
+            },
+        )
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Look, say, sleep, until that task has ended."""
+        reporter = _Reporter(self.greenplum_conn_id, self.log)
+        while (state := await self._state()) not in ENDED:
+            await reporter.look()
+            await asyncio.sleep(self.progress_interval)
+        yield TriggerEvent({"state": state})
+
+    async def _state(self) -> str:
+        states = await sync_to_async(RuntimeTaskInstance.get_task_states)(
+            dag_id=self.dag_id, task_ids=[self.task_id], run_ids=[self.run_id]
+        )
+        state = states.get(self.run_id, {}).get(self.task_id)
+        return str(state)
+
+
+class _Reporter:
+    """Says how far it is, when that has changed."""
+
+    def __init__(self, greenplum_conn_id: str, log: Any) -> None:
+        self._greenplum_conn_id = greenplum_conn_id
+        self._log = log
+        self._first: Progress | None = None
+        self._said: Progress | None = None
+        self._began = 0.0
+
+    async def look(self) -> None:
+        """Progress is a courtesy: what cannot be read is left out."""
+        clock = asyncio.get_running_loop().time
+        try:
+            now = await asyncio.to_thread(self._read)
+        except ExpansionError as error:
+            self._log.debug("Progress cannot be read: %s", error)
+            return
+        if self._first is None:
+            self._first, self._began = now, clock()
+        if now != self._said and now.tables_total:
+            self._log.info("Progress: %s", now.say(self._first, clock() - self._began))
+            self._said = now
+
     def _read(self) -> Progress:
-        return read_progress(GreenplumHook(self.greenplum_conn_id))
+        return read_progress(GreenplumHook(self._greenplum_conn_id))

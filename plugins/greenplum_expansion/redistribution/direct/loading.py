@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import psycopg2
@@ -55,11 +55,13 @@ def load(
     *,
     with_children: bool,
     wanted: Callable[[str, str], bool] = lambda dbname, fq_name: True,
+    groups: Mapping[Key, str] | None = None,
 ) -> Workload:
     """Read what gpexpand's list has left; the books learn how each table is stored.
 
     :param with_children: a table moves together with those that inherit from it (Greenplum 7)
     :param wanted: says by database and name which tables may move in this run
+    :param groups: names of the tables that should move in one window
     :raises RemoteError: the cluster does not answer
     """
     listed = _read_list(hook, wanted)
@@ -72,7 +74,8 @@ def load(
         if with_children:
             placed = _gather_families(hook, work, dbname, placed)
     placed.sort(key=lambda pair: pair[0])
-    work.moves = [move for _, move in placed]
+    known = groups or {}
+    work.moves = [replace(move, group=known[move.key]) if move.key in known else move for _, move in placed]
     return work
 
 
@@ -160,14 +163,11 @@ def _gather_families(
     for head, children in heads.items():
         place, parent = mine[head]
         family = [mine[child][1] for child in children]
-        whole = Move(
-            dbname,
-            head,
-            parent.fq_name,
-            parent.bytes + sum(child.bytes for child in family),
-            parent.index_bytes + sum(child.index_bytes for child in family),
-            parent.storage,
-            frozenset(children),
+        whole = replace(
+            parent,
+            bytes=parent.bytes + sum(child.bytes for child in family),
+            index_bytes=parent.index_bytes + sum(child.index_bytes for child in family),
+            locks=frozenset(children),
         )
         mine[head] = place, whole
         work.families[whole.key] = family

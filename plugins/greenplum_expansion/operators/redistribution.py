@@ -1,0 +1,230 @@
+"""Redistribution: waiting for windows, and having an engine move tables in each of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any
+
+from airflow.providers.standard.triggers.temporal import DateTimeTrigger
+from airflow.sdk import BaseOperator
+
+from greenplum_expansion.errors import ExpansionError, RemoteError, StepFailed
+from greenplum_expansion.hooks.facts import read_expansion_state, read_topology
+from greenplum_expansion.operators.run import ExpansionRun, expansion_run, record_step, started_now
+from greenplum_expansion.planning.decisions import Action, decide_move_tables
+from greenplum_expansion.planning.joins import find_joins
+from greenplum_expansion.planning.ranking import RankedTable, matches
+from greenplum_expansion.planning.windows import Window
+from greenplum_expansion.redistribution import engine, engines, history
+from greenplum_expansion.redistribution.direct.mover import Moved
+from greenplum_expansion.request import Engine, ExpansionRequest, TableOrder
+from greenplum_expansion.triggers.jobs import UNREACHABLE
+from greenplum_expansion.triggers.progress import RedistributionTrigger
+
+FAILED_TABLES_KEY = "failed_tables"
+_SHOWN = 20
+_KEPT = 1000  # failed tables told of in the XCom
+_LOG_TAIL = 4 * 1024 * 1024  # bytes
+
+
+class RedistributeOperator(BaseOperator):
+    """Move all tables, window after window; between windows it waits without a worker.
+
+    Probes the expansion's state before each window. Ready, stopped or crashed: what a killed worker has left in the
+    server is ended, gpexpand's list is compared with the databases, and what is left is moved. A gpexpand of this
+    expansion still at work: it is followed. Nothing left: succeed, touch nothing. Anything else is refused.
+
+    With engine *direct* tables move in this task's process, which holds a worker during a window; told to end, it
+    cancels its moves in the server. With *gpexpand* a detached job on the coordinator moves them, and is followed.
+
+    Fails if tables are left that could not be moved, or that no window is left for; each failed one has a line in the
+    log and stands, with its error, under the XCom key "failed_tables". Clearing the task moves just what is left.
+
+    :param patience: time to follow a job of gpexpand
+    :return: tables and bytes moved in all
+    """
+
+    ui_color = "#f7dcc0"
+
+    def __init__(self, *, patience: timedelta = timedelta(days=14), **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.patience = patience
+        self._engine: engines.Engine | None = None
+        self._told_to_end = False
+
+    def execute(self, context: Mapping[str, Any]) -> Any:
+        return self._go_on(context, started_now())
+
+    def window_opened(self, context: Mapping[str, Any], event: Any, started: float) -> Any:
+        """The moment has come for which was waited; what is true now is looked at anew."""
+        return self._go_on(context, started)
+
+    def job_ended(self, context: Mapping[str, Any], event: dict[str, Any], started: float, until: float | None) -> Any:
+        """gpexpand has ended, or cannot be asked after."""
+        with expansion_run(context) as run:
+            if event["state"] == UNREACHABLE:
+                raise StepFailed(run.subject, event["message"], "clear this task: it finds the job and follows it")
+            self.log.info("%s", event["message"])
+            moved = make_engine(run, Engine.GPEXPAND).finish(run.hook.job(event["job_dir"]).read_log_tail(_LOG_TAIL))
+            self._judge(context, run, moved, has_end=until is not None)
+        after = None if until is None else datetime.fromtimestamp(until, UTC)
+        return self._go_on(context, started, after=after)
+
+    def on_kill(self) -> None:
+        """Cancel what is under way in the server; Airflow gives five seconds for it."""
+        self._told_to_end = True
+        if self._engine is not None:
+            self._engine.stop()
+
+    def _go_on(self, context: Mapping[str, Any], started: float, after: datetime | None = None) -> Any:
+        """Window after window; `after` is the end of the last one, in which nothing more is begun."""
+        with expansion_run(context) as run:
+            run.require_claim()
+            emptied = False
+            while True:
+                decision = decide_move_tables(
+                    run.subject,
+                    read_expansion_state(run.hook),
+                    run.directory.job_runs(engines.JOB),
+                    run.directory.require_plan().presence(read_topology(run.hook)),
+                )
+                self.log.info("Decision: %s, because %s", decision.action, decision.because)
+                if decision.action is Action.DONE:
+                    return self._done(context, run, started)
+                if emptied:
+                    raise self._others_are_left(run)
+                now = datetime.now(UTC)
+                window = run.request.calendar().next_window(max(now, after) if after else now)
+                follows = decision.action is Action.FOLLOW
+                if window is None and not follows:
+                    raise self._nothing_comes(run)
+                if window is not None and window.start > now and not follows:
+                    self._wait_for(run, window, started)
+                choice = Engine.GPEXPAND if follows else run.request.engine
+                self._engine = make_engine(run, choice)
+                result = self._engine.run_window(window or Window(now, now))
+                until = window.end.timestamp() if window is not None and window.has_end else None
+                if isinstance(result, engines.Follow):
+                    self._follow(run, result, started, until)
+                else:
+                    self._judge(context, run, result, has_end=until is not None)
+                    emptied = not result.left
+                after = window.end if window is not None and window.has_end else None
+
+    def _wait_for(self, run: ExpansionRun, window: Window, started: float) -> None:
+        self.log.info("The next window begins at %s and ends at %s", window.start, window.end)
+        history.note_schedule(run.hook, run.expansion_id, window.start)
+        self.defer(
+            trigger=DateTimeTrigger(moment=window.start), method_name="window_opened", kwargs={"started": started}
+        )
+
+    def _follow(self, run: ExpansionRun, job: engines.Follow, started: float, until: float | None) -> None:
+        self.log.info("gpexpand runs in %s", job.job_dir)
+        self.defer(
+            trigger=RedistributionTrigger(run.request.greenplum_conn_id, job.job_dir),
+            method_name="job_ended",
+            kwargs={"started": started, "until": until},
+            timeout=self.patience,
+        )
+
+    def _judge(self, context: Mapping[str, Any], run: ExpansionRun, moved: Moved, *, has_end: bool) -> None:
+        """Go on with the next window, or fail with what stands against it."""
+        failed = [{"table": name, "status": "FAILED", "error": error} for name, error in moved.failed.items()]
+        context["ti"].xcom_push(key=FAILED_TABLES_KEY, value=failed[:_KEPT])
+        self.log.info(
+            "%d tables moved, %d failed, %d cancelled at the end (%.0f s of work lost), %d left",
+            *(moved.moved, len(failed), len(moved.cancelled), moved.seconds_lost, len(moved.left)),
+        )
+        for table in failed:
+            self.log.error("Not moved: %s (FAILED) %s", table["table"], table["error"])
+        if self._told_to_end:
+            raise RemoteError(run.subject, "the task was told to end; its moves are cancelled", "clear this task")
+        if moved.stopped:
+            raise RemoteError(run.subject, moved.stopped, "clear this task when that is over")
+        if failed and not moved.left:
+            raise _failure(run, moved.failed)
+        if moved.left and len(moved.oversize) == len(moved.left) and not moved.moved:
+            raise _fits_nowhere(run, moved)
+        if moved.left and not has_end:
+            raise StepFailed(
+                run.subject,
+                f"{len(moved.left)} tables could not be begun: {_names(moved)}",
+                "look at this task's log, then clear it: only these are moved",
+            )
+
+    def _done(self, context: Mapping[str, Any], run: ExpansionRun, started: float) -> dict[str, Any]:
+        progress = engine.read_progress(run.hook)
+        record_step(
+            context, started, f"{progress.tables_done} tables moved" if progress.tables_done else "nothing left"
+        )
+        return {"tables": progress.tables_done, "bytes": progress.bytes_done}
+
+    def _others_are_left(self, run: ExpansionRun) -> StepFailed:
+        left = engine.read_tables_to_move(run.hook)
+        return StepFailed(
+            run.subject,
+            f"what was to move has moved; {len(left)} tables are left, as only some were asked for",
+            "trigger greenplum_redistribute for the others",
+        )
+
+    def _nothing_comes(self, run: ExpansionRun) -> StepFailed:
+        left = engine.read_tables_to_move(run.hook)
+        return StepFailed(
+            run.subject,
+            f"{len(left)} tables have not moved, and no window comes any more",
+            "trigger greenplum_redistribute with windows that are still to come",
+        )
+
+
+def make_engine(run: ExpansionRun, choice: Engine) -> engines.Engine:
+    """The engine that is asked for, with what the request says of moves."""
+    order = read_order(run)
+    if choice is Engine.GPEXPAND:
+        return engines.GpexpandEngine(run.hook, run.expansion_id, order)
+    return engines.DirectEngine(run.hook, run.expansion_id, order)
+
+
+def read_order(run: ExpansionRun) -> engines.Order:
+    """How tables are to be moved, from the request and, where it depends on the tables, from the cluster."""
+    request = run.request
+    groups: Mapping[tuple[str, int], str] = {}
+    if request.order is TableOrder.JOINED_TOGETHER:
+        tables = engine.read_tables_to_move(run.hook)
+        groups = find_joins(tables, engine.read_distribution_keys(run.hook, tables), request.join_groups).groups
+    return engines.Order(
+        rules=request.window_rules(request.parallel_moves, datetime.now(UTC)),
+        analyze=request.analyze,
+        lock_patience=float(request.lock_patience_seconds),
+        wanted=partial(_is_wanted, request) if request.only_tables else engines.anything,
+        groups=groups,
+    )
+
+
+def _is_wanted(request: ExpansionRequest, dbname: str, fq_name: str) -> bool:
+    table = RankedTable(dbname, 0, fq_name, 0)
+    return any(matches(table, pattern) for pattern in request.only_tables)
+
+
+def _failure(run: ExpansionRun, failed: Mapping[str, str]) -> ExpansionError:
+    named = "; ".join(f"{name}: {error}" for name, error in list(failed.items())[:_SHOWN])
+    return StepFailed(
+        f"{len(failed)} tables of {run.subject} have not moved",
+        named + ("; and more, see the log" if len(failed) > _SHOWN else ""),
+        "mend what the errors say, then clear this task with what follows: only these are moved",
+    )
+
+
+def _fits_nowhere(run: ExpansionRun, moved: Moved) -> ExpansionError:
+    return StepFailed(
+        run.subject,
+        f"{len(moved.left)} tables are forecast to take longer than any window: {_names(moved)}",
+        "trigger greenplum_redistribute with a longer window, or with tables longer than every window 'in a window of "
+        "its own'",
+    )
+
+
+def _names(moved: Moved) -> str:
+    names = ", ".join(f"{move.dbname}.{move.fq_name}".lstrip(".") for move in moved.left[:_SHOWN])
+    return names + (" and more" if len(moved.left) > _SHOWN else "")
