@@ -141,4 +141,5 @@ def chosen(choices: str, word: str) -> str:
     words = re.sub(r"[\[\]]", "", choices).split()
     if word not in words:
         return choices
-    return " ".join(f"[{w}]" if w == word else w for w in words) + "\n"
+    end = choices[len(choices.rstrip()) :]  # a blank behind the schedulers, and the end of the line
+    return " ".join(f"[{w}]" if w == word else w for w in words) + (end or "\n")
