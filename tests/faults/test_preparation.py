@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,13 +48,12 @@ def preparing(practice: Practice, request: pytest.FixtureRequest) -> Preparing:
 class Case:
     """One part, and how one sees on the host that it was done.
 
-    :param parts: it, and what it stands on
     :param shows: a command whose output is `expected` afterwards, and was another before
     :param ground: makes the host need it, as root; :param pattern: does so on the existing segment hosts
     :param level: takes both back
     """
 
-    parts: tuple[PreparationPart, ...]
+    part: PreparationPart
     shows: str
     expected: str
     ground: str = ""
@@ -63,166 +62,114 @@ class Case:
     standins: tuple[str, ...] = ()
 
 
-CASES = [
-    pytest.param(
-        Case((PreparationPart.HOSTNAME,), "hostname; cat /etc/hostname", "sdw4 sdw4"),
-        id="hostname",
-        marks=pytest.mark.proves("preparation:hostname"),
+SYSTEM = (
+    Case(PreparationPart.HOSTNAME, "hostname; cat /etc/hostname", "sdw4 sdw4"),
+    Case(
+        PreparationPart.HOSTS_FILE,
+        "getent ahostsv4 mdw | head -n 1; getent ahostsv4 sdw4 | head -n 1",
+        "10.77.0.10 STREAM mdw 10.77.0.24 STREAM sdw4",
+        # As Debian's installer leaves it: its own name leads nobody else to it.
+        ground="sed -i 's/^127.0.1.1.*/127.0.1.1 ip-10-77-0-24 sdw4/' /etc/hosts",
+        level="sed -i 's/^127.0.1.1.*/127.0.1.1\tip-10-77-0-24/' /etc/hosts",
     ),
-    pytest.param(
-        Case(
-            (PreparationPart.HOSTS_FILE,),
-            "getent ahostsv4 mdw | head -n 1; getent ahostsv4 sdw4 | head -n 1",
-            "10.77.0.10 STREAM mdw 10.77.0.24 STREAM sdw4",
-            # As Debian's installer leaves it: its own name leads nobody else to it.
-            ground="sed -i 's/^127.0.1.1.*/127.0.1.1 ip-10-77-0-24 sdw4/' /etc/hosts",
-        ),
-        id="hosts-file",
-        marks=pytest.mark.proves("preparation:hosts-file"),
+    Case(
+        PreparationPart.KERNEL,
+        "sysctl -n vm.swappiness vm.overcommit_memory; sysctl --system >/dev/null 2>&1; sysctl -n vm.swappiness",
+        "10 2 10",
     ),
-    pytest.param(
-        Case(
-            (PreparationPart.KERNEL,),
-            "sysctl -n vm.swappiness vm.overcommit_memory; sysctl --system >/dev/null 2>&1; sysctl -n vm.swappiness",
-            "10 2 10",
-        ),
-        id="kernel-parameters",
-        marks=pytest.mark.proves("preparation:kernel-parameters"),
+    Case(
+        PreparationPart.LIMITS,
+        "cat /etc/security/limits.d/99-greenplum-expansion.conf /etc/security/limits.d/20-nproc.conf"
+        " | awk '/nproc/ && $1 !~ /#/ { print $1, $2, $4 }' | LC_ALL=C sort",
+        "* soft 131072 gpadmin hard 131072 gpadmin soft 131072 root soft unlimited",
     ),
-    pytest.param(
-        Case(
-            (PreparationPart.LIMITS,),
-            "cat /etc/security/limits.d/99-greenplum-expansion.conf /etc/security/limits.d/20-nproc.conf"
-            " | awk '/nproc/ && $1 !~ /#/ { print $1, $2, $4 }' | LC_ALL=C sort",
-            "* soft 131072 gpadmin hard 131072 gpadmin soft 131072 root soft unlimited",
-        ),
-        id="limits",
-        marks=pytest.mark.proves("preparation:limits"),
+    Case(
+        PreparationPart.HUGE_PAGES,
+        "cat /sys/kernel/mm/transparent_hugepage/enabled /etc/tmpfiles.d/greenplum-expansion.conf | grep -v ^#",
+        "always madvise [never] w /sys/kernel/mm/transparent_hugepage/enabled - - - - never",
     ),
-    pytest.param(
-        Case(
-            (PreparationPart.HUGE_PAGES,),
-            "cat /sys/kernel/mm/transparent_hugepage/enabled /etc/tmpfiles.d/greenplum-expansion.conf | grep -v ^#",
-            "always madvise [never] w /sys/kernel/mm/transparent_hugepage/enabled - - - - never",
-        ),
-        id="huge-pages",
-        marks=pytest.mark.proves("preparation:huge-pages"),
+    Case(
+        PreparationPart.SELINUX,
+        "getenforce; cat /etc/selinux/config",
+        "Permissive # Of the image SELINUX=disabled",
+        ground="mkdir /etc/selinux; printf '# Of the image\\nSELINUX=enforcing\\n' > /etc/selinux/config; getenforce",
+        level="rm -rf /etc/selinux /usr/local/sbin/*enforce /run/selinux.mode",
+        standins=("getenforce", "setenforce"),
     ),
-    pytest.param(
-        Case(
-            (PreparationPart.SELINUX,),
-            "getenforce; cat /etc/selinux/config",
-            "Permissive # Of the image SELINUX=disabled",
-            ground="mkdir -p /etc/selinux; printf '# Of the image\\nSELINUX=enforcing\\n' > /etc/selinux/config",
-            level="rm -rf /etc/selinux /usr/local/sbin/*enforce /run/selinux.mode",
-            standins=("getenforce", "setenforce"),
-        ),
-        id="selinux",
-        marks=pytest.mark.proves("preparation:selinux"),
+    Case(
+        PreparationPart.FIREWALL,
+        "grep -c entry /etc/firewalld/ipsets/greenplum.xml; grep -o 'port=.*' /run/firewalld.rules | LC_ALL=C sort",
+        '5 port="10000-65535" protocol="tcp" accept port="10000-65535" protocol="udp" accept '
+        'port="22" protocol="tcp" accept port="5432" protocol="tcp" accept '
+        'port="6000-6001" protocol="tcp" accept port="7000-7001" protocol="tcp" accept',
+        ground=f"mkdir -p /etc/firewalld; {_FIREWALLD}; firewall-cmd --reload",
+        level="rm -rf /etc/firewalld /etc/sandbox/units/firewalld /run/sandbox/units/firewalld /run/firewalld.*"
+        " /usr/local/sbin/firewall-cmd",
+        standins=("firewall-cmd",),
     ),
-    pytest.param(
-        Case(
-            (PreparationPart.FIREWALL,),
-            "grep -c entry /etc/firewalld/ipsets/greenplum.xml; grep -o 'port=.*' /run/firewalld.rules | LC_ALL=C sort",
-            '5 port="10000-65535" protocol="tcp" accept port="10000-65535" protocol="udp" accept '
-            'port="22" protocol="tcp" accept port="5432" protocol="tcp" accept '
-            'port="6000-6001" protocol="tcp" accept port="7000-7001" protocol="tcp" accept',
-            ground=f"mkdir -p /etc/firewalld; {_FIREWALLD}; firewall-cmd --reload",
-            level="rm -rf /etc/firewalld /etc/sandbox/units/firewalld /run/sandbox/units/firewalld /run/firewalld.*"
-            " /usr/local/sbin/firewall-cmd",
-            standins=("firewall-cmd",),
-        ),
-        id="firewall",
-        marks=pytest.mark.proves("preparation:firewall"),
+    Case(
+        PreparationPart.TIME,
+        "grep -E '^(server|pool)' /etc/chrony/chrony.conf; grep chrony /run/sandbox/units.log | tail -n 1",
+        "server 10.77.0.1 iburst try-restart chrony",
     ),
-    pytest.param(
-        Case(
-            (PreparationPart.TIME,),
-            "grep -E '^(server|pool)' /etc/chrony/chrony.conf; tail -n 1 /run/sandbox/units.log",
-            "server 10.77.0.1 iburst try-restart chrony",
-        ),
-        id="time",
-        marks=pytest.mark.proves("preparation:time"),
+    Case(
+        PreparationPart.LOGIN,
+        "grep RemoveIPC /etc/systemd/logind.conf.d/*; sshd -T | grep -E '^max(sess|star)' | sort",
+        "RemoveIPC=no maxsessions 200 maxstartups 200:30:400",
     ),
-    pytest.param(
-        Case(
-            (PreparationPart.LOGIN,),
-            "grep RemoveIPC /etc/systemd/logind.conf.d/*; sshd -T | grep -E '^max(sess|star)' | sort",
-            "RemoveIPC=no maxsessions 200 maxstartups 200:30:400",
-        ),
-        id="login-settings",
-        marks=pytest.mark.proves("preparation:login-settings"),
+    Case(
+        PreparationPart.BLOCK_DEVICES,
+        f"{_DISK}; cat $q/read_ahead_kb $q/scheduler; grep -c ACTION /etc/udev/rules.d/99-greenplum-*",
+        "8192 none [mq-deadline] kyber bfq 1",
+        ground=f"{_DISK}; echo 128 > $q/read_ahead_kb",
+        pattern=f"{_DISK}; echo 8192 > $q/read_ahead_kb; echo mq-deadline > $q/scheduler; sleep 1",
+        level=f"{_DISK}; echo 128 > $q/read_ahead_kb; echo none > $q/scheduler",
     ),
-    pytest.param(
-        Case(
-            (PreparationPart.BLOCK_DEVICES,),
-            f"{_DISK}; cat $q/read_ahead_kb $q/scheduler; grep -c ACTION /etc/udev/rules.d/99-greenplum-*",
-            "8192 none [mq-deadline] kyber bfq 1",
-            ground=f"{_DISK}; echo 128 > $q/read_ahead_kb",
-            pattern=f"{_DISK}; echo 8192 > $q/read_ahead_kb; echo mq-deadline > $q/scheduler; sleep 1",
-            level=f"{_DISK}; echo 128 > $q/read_ahead_kb; echo none > $q/scheduler",
-        ),
-        id="block-devices",
-        marks=pytest.mark.proves("preparation:block-devices"),
+)
+GREENPLUM = (
+    Case(
+        PreparationPart.ACCOUNT,
+        "getent passwd gpadmin; getent group gpadmin; getent shadow gpadmin | cut -d: -f2; stat -c %U:%a /home/gpadmin",
+        "gpadmin:x:1000:1000::/home/gpadmin:/bin/bash gpadmin:x:1000: * gpadmin:700",
     ),
-    pytest.param(
-        Case(
-            (PreparationPart.ACCOUNT,),
-            "getent passwd gpadmin; getent group gpadmin; getent shadow gpadmin | cut -d: -f2;"
-            " stat -c %U:%a /home/gpadmin",
-            "gpadmin:x:1000:1000::/home/gpadmin:/bin/bash gpadmin:x:1000: * gpadmin:700",
-        ),
-        id="account",
-        marks=pytest.mark.proves("preparation:account"),
+    Case(
+        PreparationPart.DIRECTORIES,
+        "stat -c '%U %a' /data/primary /data/mirror",
+        "gpadmin 755 gpadmin 700",
+        # A mount point handed over empty, by root.
+        ground="mkdir -m 755 /data/primary",
+        level="rmdir /data/primary",
     ),
-    pytest.param(
-        Case(
-            (PreparationPart.ACCOUNT, PreparationPart.DIRECTORIES),
-            "stat -c '%U %a' /data/primary /data/mirror",
-            "gpadmin 700 gpadmin 700",
-            # A mount point handed over empty, by root.
-            ground="mkdir -m 755 /data/primary",
-            level="rmdir /data/primary",
-        ),
-        id="directories",
-        marks=pytest.mark.proves("preparation:directories"),
+    Case(
+        PreparationPart.SOFTWARE,
+        "cd /usr/local/greenplum-db/bin; ./postgres --gp-version | cut -c1-36; ls gpstate",
+        "postgres (Greenplum Database) 6.24.3 gpstate",
     ),
-    pytest.param(
-        Case(
-            (PreparationPart.ACCOUNT, PreparationPart.SOFTWARE),
-            "cd /usr/local/greenplum-db/bin; ./postgres --gp-version | cut -c1-36; stat -c %u gpstate",
-            "postgres (Greenplum Database) 6.24.3 65534",
-        ),
-        id="software",
-        marks=pytest.mark.proves("preparation:software"),
-    ),
-]
+)
 
 
-@pytest.mark.parametrize("one", CASES)
-def test_a_part_is_shown_then_done_then_nothing_is_left_to_do_and_all_can_be_taken_back(
-    preparing: Preparing, one: Case
-) -> None:
+def prepared_and_taken_back(preparing: Preparing, cases: Sequence[Case]) -> None:
+    """Each part on its own is seen to be needed, shown, done, not done again, and taken back to the last byte."""
+    parts = [case.part for case in cases]
     try:
-        for name in one.standins:
-            preparing.put(f"/usr/local/sbin/{name}", STANDINS / name)
-        if one.ground:
-            preparing.root(one.ground)
-        for host in ("sdw1", "sdw2") if one.pattern else ():
-            preparing.root(one.pattern, host)
+        for case in cases:
+            for name in case.standins:
+                preparing.put(f"/usr/local/sbin/{name}", STANDINS / name)
+            preparing.root(case.ground or "true")
+            for host in ("sdw1", "sdw2") if case.pattern else ():
+                preparing.root(case.pattern, host)
         before = preparing.snapshot()
 
-        shown = preparing.prepare(*one.parts, dry_run=True)
-        assert shown
+        shown = preparing.prepare(*parts, dry_run=True)
+        assert {change["part"] for change in shown} == set(parts)
         assert all(change["diff"] for change in shown)
         assert preparing.snapshot() == before
 
-        made = preparing.prepare(*one.parts)
+        made = preparing.prepare(*parts)
         assert [change["subject"] for change in made] == [change["subject"] for change in shown]
-        # Owners of the machine's own files are nobody's here.
-        assert _words(preparing.root(one.shows)) == _words(one.expected)
-
-        assert preparing.prepare(*one.parts) == []
+        for case in cases:
+            assert preparing.root(case.shows).split() == case.expected.split(), case.part
+        assert preparing.prepare(*parts) == []
 
         outcomes = preparing.undo()
         assert {outcome.outcome for outcome in outcomes} <= {Undone.PUT_BACK, Undone.ALREADY}, outcomes
@@ -230,17 +177,36 @@ def test_a_part_is_shown_then_done_then_nothing_is_left_to_do_and_all_can_be_tak
         assert preparing.undo() == []
     finally:
         preparing.undo()
-        if one.level:
-            preparing.root(one.level)
-        for host in ("sdw1", "sdw2") if one.pattern else ():
-            preparing.root(one.level, host)
+        for case in cases:
+            preparing.root(case.level or "true")
+            for host in ("sdw1", "sdw2") if case.pattern else ():
+                preparing.root(case.level, host)
 
 
-def _words(text: str) -> list[str]:
-    return text.split()
+@pytest.mark.proves(
+    "preparation:hostname",
+    "preparation:hosts-file",
+    "preparation:kernel-parameters",
+    "preparation:limits",
+    "preparation:huge-pages",
+    "preparation:selinux",
+    "preparation:firewall",
+    "preparation:time",
+    "preparation:login-settings",
+    "preparation:block-devices",
+)
+def test_the_system_is_shown_then_done_then_nothing_is_left_to_do_and_all_can_be_taken_back(
+    preparing: Preparing,
+) -> None:
+    prepared_and_taken_back(preparing, SYSTEM)
 
 
-@pytest.mark.parametrize("number", [1, 2, 3, 4, 5, 6])
+@pytest.mark.proves("preparation:account", "preparation:directories", "preparation:software")
+def test_user_directories_and_software_are_made_and_can_be_taken_back(preparing: Preparing) -> None:
+    prepared_and_taken_back(preparing, GREENPLUM)
+
+
+@pytest.mark.parametrize("number", [1, 2, 4, 5])
 def test_a_worker_killed_anywhere_leaves_what_a_retry_finishes(
     preparing: Preparing, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
@@ -251,7 +217,7 @@ def test_a_worker_killed_anywhere_leaves_what_a_retry_finishes(
             preparing.prepare(*parts)
         preparing.prepare(*parts)
         assert preparing.prepare(*parts) == []
-        assert _words(preparing.root("tail -n 1 /run/sandbox/units.log")) == ["try-restart", "chrony"]
+        assert preparing.root("tail -n 1 /run/sandbox/units.log").split() == ["try-restart", "chrony"]
         assert preparing.root("stat -c %U /home/gpadmin/.ssh/authorized_keys").strip() == "gpadmin"
     finally:
         outcomes = preparing.undo()

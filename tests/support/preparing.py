@@ -30,9 +30,12 @@ from tests.support.one_task import OneRun
 from tests.support.practice import Practice
 
 CONNECTION = "practice"
-# All that belongs to a host and is not a log or a manifest of ours.
+# All that belongs to a host and is no log, no manifest of ours, and no copy that useradd keeps (/etc/passwd-).
 _SNAPSHOT = r"""
-own() { find /etc /usr/local/bin /usr/local/sbin /home /data /root/.ssh -path /data/lost+found -prune -o "$@"; }
+own() {
+    where="/etc /usr/local/bin /usr/local/sbin /home /data /root/.ssh"
+    find $where \( -path /data/lost+found -o -path '/etc/*-' \) -prune -o "$@"
+}
 own -printf '%p %y %m %U:%G %l\n' | sort; own -type f -exec sha256sum {} + | sort
 hostname; ls -d /usr/local/*; ls /run/sandbox/units
 cat /sys/kernel/mm/transparent_hugepage/enabled

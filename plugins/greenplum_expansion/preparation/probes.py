@@ -140,16 +140,26 @@ def _directories(wanted: Iterable[str]) -> str:
 
 
 def _disks(directories: Iterable[str]) -> str:
-    """Whole disks under the directories, or under what of them exists: name, read-ahead, schedulers, rotational."""
+    """Whole disks under the directories, or under what of them exists: name, read-ahead, schedulers, rotational.
+
+    By the number of the filesystem's device, down through volumes and partitions, as /sys knows them: /dev may lack the
+    device (containers), and old systems lack options of lsblk.
+    """
     quoted = " ".join(map(shlex.quote, directories))
-    return (
-        f'for d in {quoted}; do while [ ! -d "$d" ]; do d=$(dirname -- "$d"); done; '
-        'df --output=source -- "$d" | tail -n 1; '
-        "done | sort -u | while read -r s; do "
-        "lsblk -nlso NAME,TYPE -- \"$s\" 2>/dev/null | awk '$2 ~ /^(disk|loop)$/ { print $1 }'; done | sort -u | "
-        "while read -r n; do q=/sys/block/$n/queue; [ -d $q ] || continue; "
-        'echo "$n|$(cat $q/read_ahead_kb)|$(cat $q/scheduler 2>/dev/null)|$(cat $q/rotational)"; done'
-    )
+    return f"""
+disk() {{
+    p=$(readlink -f -- "$1"); [ ! -e "$p/partition" ] || p=$(dirname -- "$p")
+    if [ -n "$(ls -A -- "$p/slaves" 2>/dev/null)" ]; then for s in "$p"/slaves/*; do disk "$s"; done
+    else basename -- "$p"; fi
+}}
+for d in {quoted}; do
+    while [ ! -d "$d" ]; do d=$(dirname -- "$d"); done
+    n=$(stat -c %d -- "$d"); f=/sys/dev/block/$((n >> 8 & 4095)):$((n & 255 | n >> 12 & 1048320))
+    [ ! -e $f ] || disk $f
+done | sort -u | while read -r n; do
+    q=/sys/block/$n/queue
+    [ ! -d $q ] || echo "$n|$(cat $q/read_ahead_kb)|$(cat $q/scheduler 2>/dev/null)|$(cat $q/rotational)"
+done"""
 
 
 def _software(gphome: str) -> str:
