@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -15,77 +14,12 @@ from greenplum_expansion.hooks.cluster_facts import read_replication
 from greenplum_expansion.hooks.facts import read_topology
 from greenplum_expansion.hooks.greenplum import GreenplumHook
 from tests.support.in_process import find
+from tests.support.looking import REQUEST, Changes, Looks, Rows, fault, only, wait_until
 from tests.support.practice import Practice
 from tests.support.snapshot import hook_for
 
-pytestmark = pytest.mark.sandbox
-
-REQUEST = {"greenplum_conn_id": "practice", "new_hosts": ["sdw3=10.77.0.23", "sdw4=10.77.0.24"]}
-Looks = Callable[..., list[dict[str, str]]]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def healthy(practice: Practice) -> Iterator[None]:
-    """Nothing of an earlier test is in the cluster, and nothing of these stays."""
-    practice.clear_faults()
-    practice.reset()
-    yield
-    practice.clear_faults()
-    practice.reset()
-
-
-@pytest.fixture
-def look(practice: Practice, monkeypatch: pytest.MonkeyPatch) -> Looks:
-    """What one task of check_cluster finds under one check's id."""
-    monkeypatch.setenv("AIRFLOW_CONN_PRACTICE", practice.state.connection.read_text())
-
-    def look_at(task: str, check: str, **request: Any) -> list[dict[str, str]]:
-        found = find({**REQUEST, **request}, f"check_cluster.{task}")
-        return [finding for finding in found if finding["check"] == check]
-
-    return look_at
-
-
-@pytest.fixture
-def connection(practice: Practice) -> dict[str, Any]:
-    """The practice cluster as an Airflow connection."""
-    known: dict[str, Any] = json.loads(practice.state.connection.read_text())
-    return known
-
-
-@pytest.fixture
-def change(connect: Callable[..., Any]) -> Callable[..., None]:
-    """Statements as superuser, catalogs included."""
-
-    def execute(*statements: str, database: str = "demo") -> None:
-        with closing(connect(database)) as connection, connection.cursor() as cursor:
-            cursor.execute("SET allow_system_table_mods = on")
-            for statement in statements:
-                cursor.execute(statement)
-
-    return execute
-
-
-@contextmanager
-def fault(practice: Practice, name: str, value: str) -> Iterator[None]:
-    practice.sandbox("fault", "set", name, value)
-    try:
-        yield
-    finally:
-        practice.sandbox("fault", "clear", name)
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    """Return when it holds; a minute without it is a hang."""
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline, "it does not come"
-
-
-def only(findings: list[dict[str, str]], severity: str = "error") -> dict[str, str]:
-    """The one finding there should be."""
-    assert [finding["severity"] for finding in findings] == [severity], findings
-    return findings[0]
+pytestmark = [pytest.mark.sandbox, pytest.mark.usefixtures("healthy")]
+INSTANCE = "/opt/sandbox/bin/python -m sandbox.database.instance"
 
 
 # --- settings --------------------------------------------------------------------------------------------------------
@@ -116,7 +50,7 @@ def test_an_interconnect_through_proxies(practice: Practice, look: Looks) -> Non
 
 
 @pytest.mark.proves("user-tablespaces")
-def test_a_tablespace_of_users(practice: Practice, look: Looks, change: Callable[..., None]) -> None:
+def test_a_tablespace_of_users(practice: Practice, look: Looks, change: Changes) -> None:
     for host in ("mdw", "smdw", "sdw1", "sdw2"):
         practice.run("mkdir -p /data/fast", host)
     change("CREATE TABLESPACE fast LOCATION '/data/fast'")
@@ -128,8 +62,19 @@ def test_a_tablespace_of_users(practice: Practice, look: Looks, change: Callable
 
 
 @pytest.mark.proves("heap-checksums")
-def test_a_mirror_without_checksums(practice: Practice, look: Looks) -> None:
-    """A directory without control data cannot be told from one that cannot be read, so that is found, too."""
+def test_a_standby_without_checksums(practice: Practice, look: Looks) -> None:
+    directory = "$MASTER_DATA_DIRECTORY"
+    tool = "$(ls -d /usr/lib/postgresql/*/bin | tail -n 1)/pg_checksums"
+    practice.run(f"{INSTANCE} stop --datadir {directory} && {tool} --disable -D {directory}", "smdw")
+    try:
+        found = only(look("settings", "heap-checksums"))
+    finally:
+        practice.run(f"{tool} --enable -D {directory} && {INSTANCE} start --datadir {directory}", "smdw")
+    assert "they are on on the coordinator, but off on standby" in found["problem"]
+
+
+@pytest.mark.proves("heap-checksums")
+def test_control_data_that_cannot_be_read(practice: Practice, look: Looks) -> None:
     control = "/data/mirror/gpseg0/global/pg_control"
     practice.run(f"mv {control} {control}.away", "sdw2")
     try:
@@ -138,7 +83,6 @@ def test_a_mirror_without_checksums(practice: Practice, look: Looks) -> None:
         practice.run(f"mv {control}.away {control}", "sdw2")
     assert "mirror of content 0" in found["subject"]
     assert "pg_controldata could not read /data/mirror/gpseg0" in found["problem"]
-    assert look("settings", "heap-checksums") == []
 
 
 # --- connection, state -----------------------------------------------------------------------------------------------
@@ -152,9 +96,7 @@ def test_a_mirror_without_checksums(practice: Practice, look: Looks) -> None:
         ("EnterpriseDB 15.4 on x86_64", "version", "of no version known here: EnterpriseDB 15.4"),
     ],
 )
-def test_a_server_of_another_kind(
-    look: Looks, change: Callable[..., None], version: str, check: str, said: str
-) -> None:
+def test_a_server_of_another_kind(look: Looks, change: Changes, version: str, check: str, said: str) -> None:
     answering = "CREATE OR REPLACE FUNCTION pg_catalog.version() RETURNS text LANGUAGE sql STABLE AS $x$ SELECT {} $x$"
     change("ALTER FUNCTION pg_catalog.version() RENAME TO version_kept", database="postgres")
     try:
@@ -305,9 +247,7 @@ def test_a_utility_elsewhere_by_its_session(look: Looks, connect: Callable[..., 
 
 
 @pytest.mark.proves("base-backup")
-def test_a_base_backup_of_a_primary(
-    practice: Practice, look: Looks, rows: Callable[..., list[tuple[Any, ...]]]
-) -> None:
+def test_a_base_backup_of_a_primary(practice: Practice, look: Looks, rows: Rows) -> None:
     copy = practice.start("exec pg_basebackup -D /tmp/copy -h sdw1 -p 6000 --max-rate=32k -X none -c fast", "sdw2")
     try:
         wait_until(lambda: bool(rows("SELECT 1 FROM gp_stat_replication WHERE application_name = 'pg_basebackup'")))
@@ -317,150 +257,3 @@ def test_a_base_backup_of_a_primary(
         practice.finish(copy)
         practice.run("rm -rf /tmp/copy", "sdw2")
     assert found["subject"] == "content 0"
-
-
-# --- catalog ---------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.proves("gpcheckcat")
-def test_a_table_listed_for_more_segments_than_there_are(
-    practice: Practice, look: Looks, change: Callable[..., None]
-) -> None:
-    change("CREATE TABLE public.wide (id int) DISTRIBUTED BY (id)")
-    change("UPDATE gp_distribution_policy SET numsegments = 9 WHERE localoid = 'public.wide'::regclass")
-    try:
-        found = only(look("catalog", "gpcheckcat", catalog_check="full"))
-        policies = only(look("databases", "distribution-policies"))
-    finally:
-        change("UPDATE gp_distribution_policy SET numsegments = 4 WHERE localoid = 'public.wide'::regclass")
-        change("DROP TABLE public.wide")
-    assert "tests that failed: distribution_policy" in found["problem"]
-    assert "on the coordinator" in found["remedy"]
-    assert "public.wide (9)" in policies["problem"]
-
-
-@pytest.mark.proves("gpcheckcat")
-def test_a_long_gpcheckcat_is_followed_without_a_worker(look: Looks, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("greenplum_expansion.operators.checks.catalog._AT_ONCE", -1.0)
-    found = only(look("catalog", "gpcheckcat"), "note")
-    assert "tests on 3 databases found no catalog issue" in found["problem"]
-
-
-@pytest.mark.proves("gpcheckcat-skipped")
-def test_a_catalog_nobody_looked_at(look: Looks) -> None:
-    assert "gpcheckcat -A -O" in only(look("catalog", "gpcheckcat-skipped", catalog_check="skip"), "warning")["remedy"]
-
-
-# --- databases -------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.proves("invalid-indexes")
-def test_an_index_that_a_failed_build_left(look: Looks, change: Callable[..., None]) -> None:
-    change("CREATE TABLE public.t (id int) DISTRIBUTED BY (id)", "CREATE INDEX t_id ON public.t (id)")
-    change("UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'public.t_id'::regclass")
-    try:
-        found = only(look("databases", "invalid-indexes"), "warning")
-    finally:
-        change("DROP TABLE public.t")
-    assert "public.t_id of public.t" in found["problem"]
-
-
-@pytest.mark.proves("distribution-policies")
-def test_a_table_that_lost_its_policy(look: Looks, change: Callable[..., None]) -> None:
-    change("CREATE TABLE public.lost (id int) DISTRIBUTED BY (id)")
-    change("DELETE FROM gp_distribution_policy WHERE localoid = 'public.lost'::regclass")
-    try:
-        found = only(look("databases", "distribution-policies"))
-    finally:
-        change("DROP TABLE public.lost")
-    assert "public.lost" in found["problem"]
-
-
-@pytest.mark.proves("missing-files")
-def test_a_table_whose_file_is_gone(
-    practice: Practice, look: Looks, change: Callable[..., None], rows: Callable[..., list[tuple[Any, ...]]]
-) -> None:
-    change("CREATE TABLE public.gone (id int) DISTRIBUTED BY (id)")
-    statement = "SELECT relfilenode FROM gp_dist_random('pg_class') WHERE relname = 'gone' AND gp_segment_id = 0"
-    ((number,),) = rows(statement)
-    practice.run(f"find /data/primary/gpseg0/base -name {number} -size 0 -exec mv {{}} {{}}.away \\;", "sdw1")
-    try:
-        found = only(look("databases", "missing-files"))
-    finally:
-        practice.run("for f in /data/primary/gpseg0/base/*/*.away; do mv $f ${f%.away}; done", "sdw1")
-        change("DROP TABLE public.gone")
-    assert "public.gone on content 0" in found["problem"]
-
-
-@pytest.mark.proves("stray-partitions")
-def test_a_partition_in_another_schema_than_its_root(look: Looks, change: Callable[..., None]) -> None:
-    change("ALTER TABLE sales.facts_1_prt_2 SET SCHEMA stage")
-    try:
-        found = only(look("databases", "stray-partitions"))
-    finally:
-        change("ALTER TABLE stage.facts_1_prt_2 SET SCHEMA sales")
-    assert "stage.facts_1_prt_2" in found["problem"]
-
-
-@pytest.mark.proves("empty-views")
-def test_a_materialized_view_without_data(look: Looks, change: Callable[..., None]) -> None:
-    filled = "UPDATE pg_class_real SET relispopulated = {} WHERE oid = 'sales.mv_orders'::regclass"
-    change(filled.format("false"))
-    try:
-        found = only(look("databases", "empty-views"), "warning")
-    finally:
-        change(filled.format("true"))
-    assert "sales.mv_orders" in found["problem"]
-
-
-@pytest.mark.proves("unlogged-tables")
-def test_an_unlogged_table(look: Looks) -> None:
-    assert "stage.unlogged_t" in only(look("databases", "unlogged-tables"), "warning")["problem"]
-
-
-@pytest.mark.proves("synchronous-commit", "timeouts", "read-only")
-def test_settings_of_one_database(look: Looks, change: Callable[..., None]) -> None:
-    settings = {"synchronous_commit": "local", "statement_timeout": "5min", "default_transaction_read_only": "on"}
-    change(*(f"ALTER DATABASE demo SET {name} = '{value}'" for name, value in settings.items()))
-    try:
-        commit = only(look("databases", "synchronous-commit"), "warning")
-        timeout = only(look("databases", "timeouts"), "warning")
-        read_only = only(look("databases", "read-only"))
-    finally:
-        reset = ["SET default_transaction_read_only = off"]
-        change(*reset, *(f"ALTER DATABASE demo RESET {name}" for name in settings))
-    assert "synchronous_commit is local" in commit["problem"]
-    assert "statement_timeout is 5min" in timeout["problem"]
-    assert "gpexpand can move no table there" in read_only["problem"]
-
-
-@pytest.mark.proves("closed-databases")
-def test_a_database_that_allows_no_connections(look: Looks, change: Callable[..., None]) -> None:
-    change("CREATE DATABASE closed", database="postgres")
-    change("UPDATE pg_database SET datallowconn = false WHERE datname = 'closed'", database="postgres")
-    try:
-        found = only(look("databases", "closed-databases"))
-    finally:
-        change("UPDATE pg_database SET datallowconn = true WHERE datname = 'closed'", database="postgres")
-        change("DROP DATABASE closed", database="postgres")
-    assert found["subject"] == "database closed"
-
-
-# --- capacity --------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.proves("disk-space")
-@pytest.mark.parametrize(
-    ("host", "megabytes", "what"),
-    [("sdw3", "12", "new instances"), ("mdw", "12", "gpexpand's template"), ("sdw1", "3", "new copies of demo.")],
-)
-def test_a_disk_without_room(practice: Practice, look: Looks, host: str, megabytes: str, what: str) -> None:
-    practice.sandbox("fault", "disk-full", host, megabytes)
-    try:
-        found = [f for f in look("capacity", "disk-space") if f["severity"] == "error"]
-    finally:
-        practice.sandbox("fault", "clear", f"disk-full.{host}")
-    (error,) = found
-    assert error["subject"] == f"{host}:/data"
-    assert what in error["problem"]
-    assert "free " in error["remedy"]
