@@ -160,8 +160,8 @@ def check_catalog_changes(sessions: Sequence[Session], drained: bool) -> list[Fi
     return [
         Finding.warning(
             "sessions",
-            f"{len(holding)} in a transaction that has changed a catalog; preparation waits for its end, and nobody else "
-            f"can change a catalog meanwhile: {_named(holding)}",
+            f"{len(holding)} in a transaction that has changed a catalog; preparation waits for its end, and nobody "
+            f"else can change a catalog meanwhile: {_named(holding)}",
             "let them commit, or let the request wait for sessions or end them",
         )
     ]
