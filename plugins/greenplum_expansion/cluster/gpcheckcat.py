@@ -12,7 +12,8 @@ from dataclasses import dataclass
 _CONNECTED = re.compile(r"^Connected as user '.*' to database '(?P<name>.*)', port ", re.MULTILINE)
 _COMPLETED = re.compile(r"^Completed (?P<tests>\d+) test\(s\) on database ", re.MULTILINE)
 _ISSUES = re.compile(r"^Found a total of (?P<count>\d+) issue", re.MULTILINE)
-_OBJECT = re.compile(r"^(?:Object oid|Table name|Name of test which found this issue|Relation name): .*", re.MULTILINE)
+# What is wrong with an object is indented; its number alone says little.
+_OBJECT = re.compile(r"^(?:Object oid|Table name|Relation name): .*|^ {8}\S.*", re.MULTILINE)
 _LISTED = re.compile(r"Name of test which found this issue: (\S+)")
 _NOT_LISTED = re.compile(r"^Failed test\(s\) that are not reported here: (?P<names>.+)$", re.MULTILINE)
 _REPAIR = re.compile(r"repair script\(s\) generated in dir (?P<dir>.+)$", re.MULTILINE)
@@ -78,7 +79,7 @@ def _parse_one(dbname: str, text: str) -> DatabaseReport:
     failed = dict.fromkeys(_LISTED.findall(text))
     if not_listed:
         failed |= dict.fromkeys(name.strip() for name in not_listed["names"].split(","))
-    said = (line.strip() for line in _OBJECT.findall(text) if "Name of test" not in line)
+    said = (line.strip() for line in _OBJECT.findall(text))
     return DatabaseReport(
         dbname,
         tests=int(completed["tests"]) if completed else None,

@@ -65,9 +65,39 @@ def test_issues_are_told_with_tests_objects_and_repair_scripts() -> None:
     assert "dropped 2 temporary schemas" in dropped.problem
     assert error.subject == "database my dwh"
     assert "found 1 issues, tests that failed: missing_extraneous_pg_namespace, distribution_policy" in error.problem
-    assert "Object oid: 16999, Table name: pg_namespace" in error.problem
+    assert "Object oid: 16999, Table name: pg_namespace, Extra namespace metadata of {'oid': 16999}" in error.problem
     assert "/home/gpadmin/gpAdminLogs/gpcheckcat_20261120.log" in error.remedy
     assert "scripts in /home/gpadmin/greenplum-expansions/x/gpcheckcat.repair.20261120072132" in error.remedy
+
+
+def test_what_6_24_3_said_of_a_schema_that_was_on_one_segment_only() -> None:
+    said = """
+Connected as user 'gpadmin' to database 'demo', port '5432', gpdb version '6.24'
+-------------------------------------------------------------------
+Batch size: 9
+Performing test 'missing_extraneous'
+Total runtime for test 'missing_extraneous': 0:00:03.39
+Performing test 'namespace'
+Total runtime for test 'namespace': 0:00:00.35
+
+SUMMARY REPORT
+===================================================================
+Completed 2 test(s) on database 'demo' at 2026-11-20 14:00:24 with elapsed time 0:00:03
+Found a total of 1 issue(s)
+
+----------------------------------------------------
+Object oid: 33420
+Table name: pg_namespace
+
+    Name of test which found this issue: missing_extraneous_pg_namespace
+        Extra namespace metadata of {'oid': 33420} on content 0 (sdw1:6000) \n\n
+"""
+    (error,) = judge(said, 3)
+    assert error.problem == (
+        "gpcheckcat found 1 issues, tests that failed: missing_extraneous_pg_namespace (Object oid: 33420, "
+        "Table name: pg_namespace, Extra namespace metadata of {'oid': 33420} on content 0 (sdw1:6000))"
+    )
+    assert "it wrote no repair scripts" in error.remedy
 
 
 def test_a_refusal_is_told_in_its_own_words_and_left_to_the_check_of_the_expansion() -> None:
