@@ -155,6 +155,10 @@ def check_trust(missing: Sequence[tuple[str, str]]) -> list[Finding]:
     ]
 
 
+# What door.py answers for a target it cannot resolve: the names' own checks tell of that.
+NAME_NOT_KNOWN = "name not known"
+
+
 class Protocol(StrEnum):
     """How a pair of hosts was tried."""
 
@@ -222,7 +226,7 @@ def _blocked(facts: NetworkFacts, protocol: Protocol, remedy: str) -> list[Findi
             pairs[knock.source, knock.target].append(knock)
     findings = []
     for (source, target), knocks in sorted(pairs.items()):
-        closed = sorted(knock for knock in knocks if not knock.is_through)
+        closed = sorted(knock for knock in knocks if not knock.is_through and knock.answer != NAME_NOT_KNOWN)
         if not closed:
             continue
         ports = "" if protocol is Protocol.UDP else f" at port {listed([str(knock.port) for knock in closed])}"

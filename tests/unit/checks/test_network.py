@@ -125,3 +125,8 @@ def test_what_could_not_be_tried_is_said():
     found = network.check_network_tested(NetworkFacts(untested={"sdw3": "there is no Python"}))
     assert [finding.severity for finding in found] == [Severity.WARNING]
     assert "network of sdw3: it could not be tried: there is no Python" in str(found[0])
+
+
+def test_a_name_that_is_not_known_is_no_firewall():
+    facts = NetworkFacts((knock("sdw3", "sdw1", 6000, "name not known"),))
+    assert network.check_ports_reachable(facts) == []
