@@ -24,16 +24,12 @@ EXPANSIONS = "/home/gpadmin/greenplum-expansions"
 SCHEMA = (
     "create schema gpexpand",
     "create table gpexpand.status (status text, updated timestamp)",
-    (
-        "create table gpexpand.status_detail (dbname text, fq_name text, table_oid oid, root_partition_oid oid, rank int,"
-        " external_writable bool, status text, expansion_started timestamp, expansion_finished timestamp,"
-        " source_bytes numeric, rel_storage text)"
-    ),
+    """create table gpexpand.status_detail (dbname text, fq_name text, table_oid oid, root_partition_oid oid, rank int,
+        external_writable bool, status text, expansion_started timestamp, expansion_finished timestamp,
+        source_bytes numeric, rel_storage text)""",
     "insert into gpexpand.status values ('SETUP', now() - interval '2 h'), ('SETUP DONE', now() - interval '1 h')",
-    (
-        "insert into gpexpand.status_detail values"
-        " ('demo', 'sales.orders', 1, null, 1, false, 'COMPLETED', now(), now(), 10, 'h')"
-    ),
+    """insert into gpexpand.status_detail
+        values ('demo', 'sales.orders', 1, null, 1, false, 'COMPLETED', now(), now(), 10, 'h')""",
 )
 
 
