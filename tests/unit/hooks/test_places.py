@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -174,10 +175,11 @@ def test_built_directories_go_and_empty_ones_that_were_there_come_back(tmp_path:
 
 def test_only_the_server_of_our_directory_is_ended(tmp_path: Path) -> None:
     ours, other = tmp_path / "ours", tmp_path / "ours too"
-    script = "import time; time.sleep(600)"
+    # A test run in the background of a shell hands down that SIGINT is ignored.
+    script = "import signal, time; signal.signal(signal.SIGINT, signal.SIG_DFL); time.sleep(600)"
     servers = [
         subprocess.Popen(
-            ["bash", "-c", 'exec -a /x/bin/postgres python3 -c "$0" -D "$1"', script, str(path)],
+            ["bash", "-c", 'exec -a /x/bin/postgres "$2" -c "$0" -D "$1"', script, str(path), sys.executable],
         )
         for path in (ours, other)
     ]

@@ -192,15 +192,10 @@ class FinishForwardOperator(BaseOperator):
         return directory.start_job(JOB, ["bash", "--noprofile", "--norc", "-c", _FINISH])
 
     def _require_segments(self, run: RollbackRun, plan: Plan) -> None:
-        """Every primary must answer. One that died has no mirror yet: it comes back only with a restart.
+        """Every new host must be there, and every primary answer. One that died has no mirror yet: it needs a restart.
 
-        :raises StepFailed: the host of one is away
+        :raises StepFailed: a new host is away: neither can its primaries be started nor mirrors be made on it
         """
-        try:
-            run.hook.query("segments_answer")
-            return
-        except RemoteError as error:
-            self.log.warning("%s", error)
         for hostname, instances in places.instances_by_host(plan).items():
             if why := places.reachable(run.hook, instances):
                 raise StepFailed(
@@ -209,6 +204,11 @@ class FinishForwardOperator(BaseOperator):
                     "query that needs all segments is answered",
                     f"bring {hostname} back with its data, then clear this task",
                 )
+        try:
+            run.hook.query("segments_answer")
+            return
+        except RemoteError as error:
+            self.log.warning("%s", error)
         run.tell("a new segment did not answer, so the cluster was restarted")
         restart_restricted(run.hook)
         run.hook.query("segments_answer")
