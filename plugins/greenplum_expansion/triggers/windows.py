@@ -19,7 +19,7 @@ _LONGEST_SLEEP = 60.0  # seconds; a clock that is set meanwhile is noticed after
 class WindowTrigger(BaseTrigger):
     """Fires ``{"opened": moment}`` when the clock reaches `moment`; holds no worker.
 
-    What is serialized is a time of day, not a duration: a triggerer that takes over goes on waiting for the same moment.
+    What is serialized is a moment, not a duration: a triggerer that takes over goes on waiting for the same one.
 
     :param moment: seconds since 1970
     :param initial_delay: seconds before the event at the earliest (apache/airflow#72716)
