@@ -12,7 +12,7 @@ from typing import Any
 
 from greenplum_expansion.errors import ExpansionError, StepFailed
 from greenplum_expansion.hooks.expansion_directory import ExpansionDirectory
-from greenplum_expansion.hooks.remote import CommandResult, FileMissing, RemoteHost, Script
+from greenplum_expansion.hooks.remote import CommandFailed, CommandResult, FileMissing, RemoteHost, Script
 from greenplum_expansion.hooks.root_shell import log_in_as_root
 from greenplum_expansion.preparation.change import Change, FileChange, StateChange
 from greenplum_expansion.preparation.manifest import Entry, Manifest, Progress, Undone, UndoOutcome, entry_for, sha256
@@ -66,9 +66,8 @@ class PreparedHost:
     def finish_begun(self) -> list[str]:
         """Finish what a crash has interrupted: subjects of the changes that were begun and are made now.
 
-        A file that was not written yet is left: it is planned anew. A state is made again, which does no harm if it is.
-
-        :raises StepFailed: a state that cannot be made
+        A file that was not written yet is left: it is planned anew. A state is made again, which does no harm if it is;
+        if that fails, somebody may have changed more meanwhile, and planning anew will show what is left to do.
         """
         finished = []
         for entry in self.manifest.begun:
@@ -78,7 +77,11 @@ class PreparedHost:
                 if done.exit_code == _OTHER:
                     continue
             else:
-                self._judge_made(entry, self._run(_made(entry), entry.subject, (_NOT_TAKEN,)))
+                try:
+                    self._judge_made(entry, self._run(_made(entry), entry.subject, (_NOT_TAKEN,)))
+                except (CommandFailed, StepFailed) as error:
+                    log.warning("Begun before, and not finished now: %s", error)
+                    continue
             self._note(replace(entry, progress=Progress.DONE))
             finished.append(entry.subject)
         self.flush()
