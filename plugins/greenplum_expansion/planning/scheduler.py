@@ -10,6 +10,7 @@ A move that had to be cancelled is known to need longer than it got, so it canno
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from dataclasses import dataclass
 from greenplum_expansion.planning.moves import Move, Rates, Span
 
 _LONGER = 1.25  # a move that was cancelled is expected to need that much more than it got
+_BATCH_SECONDS = 4.0  # at most, for all tables of one transaction
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,8 @@ class WindowRules:
     :param grace: seconds a move under way may go on beyond the window's end before it is cancelled
     :param longest_window: seconds; a move that needs more fits no window
     :param oversize: moves that fit no window are begun when a window opens, and run beyond its end
-    :param tiny: bytes; smaller tables are so quick that the commit is most of the work, so several share one
+    :param tiny: bytes; tables that together have no more are so quick that the commit is most of the work, so they share
+        one
     :param batch: tiny tables in one transaction, at most
     """
 
@@ -109,15 +112,20 @@ class MoveQueue:
     def riders(self, move: Move, seconds_left: float) -> list[Move]:
         """More tiny tables for the transaction of one that was just begun: those next in order, of the same database.
 
-        The caller reports the end of each; a session is taken by the first one only.
+        All of them together are tiny, and are expected to take a few seconds at most, since each keeps its lock until
+        the last has moved; and something is left for the other sessions. The caller reports the end of each; a session
+        is taken by the first one only.
         """
         found: list[Move] = []
-        if move.bytes > self.rules.tiny:
-            return found
-        while self._pending and len(found) + 1 < self.rules.batch:
+        share = math.ceil((len(self._pending) + 1) / self.rules.sessions)
+        size, seconds = move.bytes + move.index_bytes, self.expect(move).likely
+        while self._pending and len(found) + 1 < min(self.rules.batch, share):
             rider = self._pending[0]
-            alike = rider.dbname == move.dbname and rider.bytes <= self.rules.tiny
-            if not alike or not self._fits(rider, seconds_left) or self._conflicts(rider):
+            size += rider.bytes + rider.index_bytes
+            seconds += self.expect(rider).likely
+            if rider.dbname != move.dbname or size > self.rules.tiny or seconds > _BATCH_SECONDS:
+                break
+            if not self._fits(rider, seconds_left) or self._conflicts(rider):
                 break
             found.append(self._begin(self._pending.popleft()))
             self._riders.add(rider.key)

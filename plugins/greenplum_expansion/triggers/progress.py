@@ -57,19 +57,27 @@ class RedistributionTrigger(RemoteJobTrigger):
 class ProgressTrigger(BaseTrigger):
     """Logs a line of progress whenever there is some, and fires when another task of the run has ended.
 
-    :param task_id: of the task that moves tables, in the run `run_id` of `dag_id`
+    :param moving_task_id: of the task that moves tables, in that run of that DAG (Airflow's own names are taken)
     :param progress_interval: seconds between two looks at ``gpexpand.status_detail``; each costs two short queries
+    :param initial_delay: seconds before the event at the earliest, as in RemoteJobTrigger
     """
 
     def __init__(
-        self, greenplum_conn_id: str, dag_id: str, run_id: str, task_id: str, progress_interval: float = 10.0
+        self,
+        greenplum_conn_id: str,
+        moving_dag_id: str,
+        moving_run_id: str,
+        moving_task_id: str,
+        progress_interval: float = 10.0,
+        initial_delay: float = 10.0,
     ) -> None:
         super().__init__()
         self.greenplum_conn_id = greenplum_conn_id
-        self.dag_id = dag_id
-        self.run_id = run_id
-        self.task_id = task_id
+        self.moving_dag_id = moving_dag_id
+        self.moving_run_id = moving_run_id
+        self.moving_task_id = moving_task_id
         self.progress_interval = progress_interval
+        self.initial_delay = initial_delay
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Ids and numbers only."""
@@ -77,15 +85,17 @@ class ProgressTrigger(BaseTrigger):
             f"{type(self).__module__}.{type(self).__qualname__}",
             {
                 "greenplum_conn_id": self.greenplum_conn_id,
-                "dag_id": self.dag_id,
-                "run_id": self.run_id,
-                "task_id": self.task_id,
+                "moving_dag_id": self.moving_dag_id,
+                "moving_run_id": self.moving_run_id,
+                "moving_task_id": self.moving_task_id,
                 "progress_interval": self.progress_interval,
+                "initial_delay": self.initial_delay,
             },
         )
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Look, say, sleep, until that task has ended."""
+        await asyncio.sleep(self.initial_delay)
         reporter = _Reporter(self.greenplum_conn_id, self.log)
         while (state := await self._state()) not in ENDED:
             await reporter.look()
@@ -94,9 +104,9 @@ class ProgressTrigger(BaseTrigger):
 
     async def _state(self) -> str:
         states = await sync_to_async(RuntimeTaskInstance.get_task_states)(
-            dag_id=self.dag_id, task_ids=[self.task_id], run_ids=[self.run_id]
+            dag_id=self.moving_dag_id, task_ids=[self.moving_task_id], run_ids=[self.moving_run_id]
         )
-        state = states.get(self.run_id, {}).get(self.task_id)
+        state = states.get(self.moving_run_id, {}).get(self.moving_task_id)
         return str(state)
 
 

@@ -161,6 +161,8 @@ class MoverSession:
             if connection is None:
                 return None
             connection.autocommit = False
+            with connection.cursor() as cursor:
+                cursor.execute(sql.load("no_patience"))  # whoever waits keeps the others' tables locked
             for move in moves:
                 self._execute(connection, move)
                 marks.append(time.time())

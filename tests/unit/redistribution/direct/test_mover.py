@@ -73,6 +73,8 @@ class Connection:
         return self.answer
 
     def execute(self, statement, given=None) -> None:
+        if isinstance(statement, str) and not given:
+            return
         if given:
             self.answer = self.server.places.get(given["oid"])
             return
