@@ -31,8 +31,8 @@ Until their tables have moved they stay usable where they are; tables that fail 
 - Backups taken before cannot be restored to the grown cluster with plain gprestore."""
 _EDITING = (
     "The input file below may be changed before approving: segments moved among these hosts, left out, or numbered "
-    "otherwise. It is checked again; if something is wrong, task `approve_edit` asks again and says what. A host, a port "
-    "or a directory that was not checked needs a new run."
+    "otherwise. It is checked again; if something is wrong, task `approve_edit` asks again and says what. A host, a "
+    "port or a directory that was not checked needs a new run."
 )
 
 
