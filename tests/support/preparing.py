@@ -30,11 +30,11 @@ from tests.support.one_task import OneRun
 from tests.support.practice import Practice
 
 CONNECTION = "practice"
-# All that belongs to a host and is no log, no manifest of ours, and no copy that useradd keeps (/etc/passwd-).
+# All that belongs to a host and is no log, no manifest of ours, and nothing that useradd keeps for itself.
 _SNAPSHOT = r"""
 own() {
     where="/etc /usr/local/bin /usr/local/sbin /home /data /root/.ssh"
-    find $where \( -path /data/lost+found -o -path '/etc/*-' \) -prune -o "$@"
+    find $where \( -path /data/lost+found -o -path '/etc/*-' -o -path /etc/.pwd.lock \) -prune -o "$@"
 }
 own -printf '%p %y %m %U:%G %l\n' | sort; own -type f -exec sha256sum {} + | sort
 hostname; ls -d /usr/local/*; ls /run/sandbox/units
