@@ -117,7 +117,9 @@ class RedistributeOperator(BaseOperator):
         self.log.info("The next window begins at %s and ends at %s", window.start, window.end)
         history.note_schedule(run.hook, run.expansion_id, window.start)
         self.defer(
-            trigger=DateTimeTrigger(moment=window.start), method_name="window_opened", kwargs={"started": started}
+            trigger=DateTimeTrigger(moment=window.start),
+            method_name="window_opened",
+            kwargs={"started": started},
         )
 
     def _follow(self, run: ExpansionRun, job: engines.Follow, started: float, until: float | None) -> None:
@@ -141,8 +143,10 @@ class RedistributeOperator(BaseOperator):
             self.log.error("Not moved: %s (FAILED) %s", table["table"], table["error"])
         if self._told_to_end:
             raise RemoteError(run.subject, "the task was told to end; its moves are cancelled", "clear this task")
+        if moved.unreachable:
+            raise RemoteError(run.subject, moved.stopped, "clear this task when the cluster answers again")
         if moved.stopped:
-            raise RemoteError(run.subject, moved.stopped, "clear this task when that is over")
+            raise StepFailed(run.subject, moved.stopped, "clear this task when that is over: it moves what is left")
         if failed and not moved.left:
             raise _failure(run, moved.failed)
         if moved.left and len(moved.oversize) == len(moved.left) and not moved.moved:

@@ -58,6 +58,8 @@ class Moved:
     """Tables that were dropped."""
     stopped: str = ""
     """Why it ended before its time; empty: it did not."""
+    unreachable: bool = False
+    """It was because the cluster did not answer: another try may find it."""
     left: list[Move] = field(default_factory=list)
     """What has still to be moved and has not failed."""
     oversize: list[Move] = field(default_factory=list)
@@ -134,7 +136,8 @@ class Mover:
                 now = self._clock()
                 left = float("inf") if window_end is None else window_end - now
                 control = self.control()
-                moved.stopped = moved.stopped or control.stop or self._lost_cluster(now)
+                lost = self._lost_cluster(now)
+                moved.stopped, moved.unreachable = moved.stopped or control.stop or lost, bool(lost)
                 if moved.stopped:
                     self._stop.set()
                 if left + self.queue.rules.grace <= 0 or self._stop.is_set():
