@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import ast
+import functools
 import importlib
 import inspect
 import json
@@ -25,6 +26,7 @@ from greenplum_expansion.checks.catalogue import Check, catalogue  # noqa: E402
 from greenplum_expansion.cluster.state import ExpansionState, Phase, StuckBy  # noqa: E402
 from greenplum_expansion.errors import ActionRefused  # noqa: E402
 from greenplum_expansion.planning.decisions import Presence, RollbackAction, decide_roll_back  # noqa: E402
+from greenplum_expansion.preparation.parts import parts  # noqa: E402
 from greenplum_expansion.request import ExpansionRequest, RollbackRequest  # noqa: E402
 
 PAGES = ROOT / "docs" / "reference"
@@ -34,9 +36,15 @@ _MADE = "<!-- Written by tools/reference.py from the code; edit that. -->\n\n"
 def pages() -> dict[str, str]:
     """Text of each page by file name."""
     proofs = proving_tests(ROOT / "tests")
-    return {"checks.md": _checks(proofs), "request.md": _requests(), "rollback.md": _rollback(proofs)}
+    return {
+        "checks.md": _checks(proofs),
+        "preparation.md": _preparation(proofs),
+        "request.md": _requests(),
+        "rollback.md": _rollback(proofs),
+    }
 
 
+@functools.cache
 def proving_tests(directory: Path) -> dict[str, list[str]]:
     """For each name in ``@pytest.mark.proves(…)`` the tests that carry it, as ``file::test``."""
     found: dict[str, list[str]] = {}
@@ -86,6 +94,28 @@ def _checks(proofs: Mapping[str, list[str]]) -> str:
                 _proof(check.identifier, proofs),
                 "",
             ]
+    return _page(lines)
+
+
+def _preparation(proofs: Mapping[str, list[str]]) -> str:
+    lines = [
+        "# Preparation of new hosts, part by part",
+        "",
+        "Each part compares a new host with the existing ones and changes what differs; on a host that is ready it",
+        "does nothing. What a file held before is saved on its host, so that `greenplum_rollback` can put it back.",
+        "Which parts are wanted is chosen in the request (`preparation_parts`); with *Only look* their diffs are shown",
+        "and nothing is done.",
+        "",
+    ]
+    for part in parts():
+        lines += [
+            f"## {part.choice.value}: {part.title}",
+            "",
+            part.explanation,
+            "",
+            _proof(part.identifier, proofs),
+            "",
+        ]
     return _page(lines)
 
 
