@@ -251,7 +251,7 @@ def check_name(new: HostFacts, cluster: Cluster) -> list[Finding]:
 def check_name_right(new: HostFacts, cluster: Cluster) -> list[Finding]:
     """To the host that was reached and looked at; else the segments would be made on a machine nobody has checked."""
     found = _found_by_coordinator(new, cluster)
-    if found and not set(found) & set(new.addresses):
+    if found and new.own and not set(found) & set(new.addresses):
         return [
             Finding.error(
                 subject_of(new.hostname),

@@ -20,7 +20,7 @@ from greenplum_expansion.hooks.greenplum import GreenplumHook
 from greenplum_expansion.hooks.members import run_on_members, unreached
 from greenplum_expansion.hooks.remote import RemoteHost, Script
 
-_SECONDS = 60.0  # for one host; ldd of a hundred modules from a cold disk takes some of them
+_SECONDS = 120.0  # for one host; ldd of a hundred modules from a cold disk takes some of them
 
 
 def read_cluster(hook: GreenplumHook, topology: Topology, new_names: Sequence[str]) -> tuple[Cluster, dict[str, str]]:
@@ -93,7 +93,9 @@ def look_script(
         *(f"{name}={shlex.quote(value)}" for name, value in values.items()),
         _LOOK,
         *(f"filesystem {shlex.quote(path)}" for path in dict.fromkeys(directories)),
-        *(f"ask {shlex.quote(name)}" for name in ask_names),
+        # All at once: with a name server that does not answer each takes seconds.
+        *(f"ask {shlex.quote(name)} &" for name in ask_names),
+        "wait",
         "exit 0",
     ]
     return Script("\n".join(lines), "look at the host")
@@ -188,9 +190,10 @@ for name in sys.argv[1:]:
 _LOOK = r"""
 say() { printf '%s\t%s\n' "$1" "$2"; }
 say seen_by "$(id -un)"
-for a in $(hostname -I 2>/dev/null || ip -o addr show 2>/dev/null | awk '{ sub("/.*", "", $4); print $4 }'); do
-    say address "$a"
-done
+addresses=$(hostname -I 2>/dev/null | tr -d '\n')
+# Where there is no such hostname(1): what the kernel takes for its own.
+[ -n "${addresses// /}" ] || addresses=$(awk '/32 host LOCAL/ { print at } { at = $2 }' /proc/net/fib_trie | sort -u)
+for a in $addresses; do say address "$a"; done
 say address 127.0.0.1
 say boot_id "$(cat /proc/sys/kernel/random/boot_id 2>/dev/null)"
 say machine_id "$(cat /etc/machine-id 2>/dev/null)"
@@ -243,7 +246,9 @@ filesystem() {
         where = $6; for (i = 7; i <= NF; i++) where = where " " $i
         print "filesystem\t" path "\t" $2 "\t" $4 "\t" where }'
 }
-ask() { printf 'answer\t%s\t%s\n' "$1" "$(getent ahosts "$1" | awk '{ print $1 }' | sort -u | tr '\n' ' ')"; }
+ask() {
+    printf 'answer\t%s\t%s\n' "$1" "$(timeout 20 getent ahosts "$1" | awk '{ print $1 }' | sort -u | tr '\n' ' ')"
+}
 """
 
 
@@ -258,7 +263,7 @@ def read_places(host: RemoteHost, directories: Sequence[str], ports: Sequence[in
 
 
 def places_script(directories: Sequence[str], ports: Sequence[int], *, may_judge: bool = True) -> Script:
-    """The script whose answers `parse_places` reads; changes nothing.
+    """The script whose answers `parse_places` reads; changes nothing, but for ending what a test has left listening.
 
     :param may_judge: whether the one who runs it is the one whose rights count
     """
@@ -270,6 +275,7 @@ def places_script(directories: Sequence[str], ports: Sequence[int], *, may_judge
                 _LOOK_AT_DIRECTORY,
                 *(f"look {shlex.quote(path)}" for path in directories),
                 _LISTENING,
+                *([_close_doors(ports)] if ports else []),
                 *(f"listens {int(port)} && echo 'port {int(port)}'" for port in ports),
                 "true",
             ]
@@ -299,6 +305,25 @@ def read_gp_version(hook: GreenplumHook) -> str:
     """What ``postgres --gp-version`` says on the coordinator; new hosts must say the same."""
     binary = posixpath.join(hook.environment().gphome, "bin", "postgres")
     return hook.coordinator().run([binary, "--gp-version"]).stdout.strip()
+
+
+def _close_doors(ports: Sequence[int]) -> str:
+    """A test of the network whose worker was killed has left its listener (door.py) on these ports for a minute or two.
+
+    One without ports is left alone: it belongs to the test of another host, which may be going on.
+    """
+    shown = ", ".join(str(int(port)) for port in ports)
+    # Written so that the pattern does not match the command line that it stands in.
+    return f"""
+doors() {{
+    grep -laE 'greenplum-expansion-door-.*"tcp": [[]{shown}]' /proc/[0-9]*/cmdline 2>/dev/null | tr -dc '0-9\\n'
+}}
+for tries in 1 2 3 4 5 6 7 8 9 10; do
+    left=$(doors)
+    [ -n "$left" ] || break
+    kill -KILL $left 2>/dev/null
+    sleep 0.1
+done"""
 
 
 # A directory can be made if its nearest existing ancestor can be written; gpexpand makes it with mkdir -p.

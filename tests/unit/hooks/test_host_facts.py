@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import getpass
+import json
 import os
+import signal
 import socket
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from greenplum_expansion.checks.new_hosts import DirectoryState
 from greenplum_expansion.cluster.topology import Topology
+from greenplum_expansion.hooks import door
 from greenplum_expansion.hooks.environment import CoordinatorEnvironment
 from greenplum_expansion.hooks.host_facts import (
     look_script,
@@ -21,6 +25,13 @@ from greenplum_expansion.hooks.host_facts import (
     places_script,
 )
 from greenplum_expansion.hooks.remote import Script
+
+
+@pytest.fixture
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def run(script: Script) -> str:
@@ -142,3 +153,33 @@ def test_a_port_somebody_listens_on(tmp_path):
         used, free = server.getsockname()[1], silent.getsockname()[1]
         found = parse_places("sdw3", run(places_script([], [used, free])), [used, free])
     assert (found.ports, found.ports_in_use) == ((used, free), (used,))
+
+
+def test_a_listener_that_a_killed_test_of_the_network_left_is_ended(free_port):
+    given = {"token": "greenplum-expansion-door-of-this-test", "tcp": [free_port], "udp": False, "seconds": 60}
+    subprocess.run([sys.executable, door.__file__, "open", json.dumps(given)], check=True, timeout=60)
+    found = parse_places("sdw3", run(places_script([], [free_port])), [free_port])
+    assert found.ports_in_use == ()
+
+
+def test_a_listener_of_another_hosts_test_is_left_alone():
+    given = {"token": "greenplum-expansion-door-of-another", "tcp": [], "udp": True, "seconds": 60}
+    said = subprocess.run(
+        [sys.executable, door.__file__, "open", json.dumps(given)],
+        check=True,
+        timeout=60,
+        capture_output=True,
+        text=True,
+    ).stdout
+    pid = int(said.splitlines()[-1].split()[1])
+    run(places_script([], [1]))
+    os.kill(pid, signal.SIGKILL)  # ProcessLookupError, were it gone
+
+
+def test_a_host_without_hostname_1_still_knows_its_addresses(environment, tmp_path):
+    (tmp_path / "hostname").write_text("#!/bin/sh\nexit 1\n")
+    (tmp_path / "hostname").chmod(0o755)
+    script = look_script(environment)
+    facts = parse_facts("sdw3", run(Script(f"PATH={tmp_path}:$PATH\n{script.text}")))
+    assert "127.0.0.1" in facts.addresses
+    assert set(facts.addresses) >= {a for a in parse_facts("sdw3", run(script)).addresses if "." in a}
