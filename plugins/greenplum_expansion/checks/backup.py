@@ -13,7 +13,7 @@ from greenplum_expansion.cluster.topology import Topology
 from greenplum_expansion.planning.plan import human_bytes
 from greenplum_expansion.request.backup import BackupChoice
 
-_LEFT_FREE = 0.05  # of a filesystem
+_LEFT_FREE, _LEFT_FREE_AT_MOST = 0.05, 10 * 1024**3  # of a filesystem, and bytes
 _OTHER_WAYS = (
     "choose 'schema and settings' if a fresh backup of your own exists, or name fewer databases, schemas or tables"
 )
@@ -43,7 +43,7 @@ class Place:
     @property
     def usable_bytes(self) -> int:
         """Free, but for what is left so that nothing else runs out of room."""
-        return max(0, self.free_bytes - math.ceil(self.size_bytes * _LEFT_FREE))
+        return max(0, self.free_bytes - min(math.ceil(self.size_bytes * _LEFT_FREE), _LEFT_FREE_AT_MOST))
 
 
 @check("backup-choice", "Rows are backed up before they are moved")
@@ -126,7 +126,7 @@ def _is_below(path: str, directory: str) -> bool:
 
 @check("backup-space", "The backup's destination has enough room")
 def check_backup_space(places: Iterable[Place], need: Mapping[str, int], schema_fits: int) -> list[Finding]:
-    """Room for the rows' text, gzipped, with 5 % of the filesystem left free; checked before anything is written.
+    """Room for the rows' text, gzipped, with 5 % of the filesystem, at most 10 GiB, left free. Nothing is written yet.
 
     Counted from the files of the chosen tables, without indexes: three quarters of a plain table, one and a half of an
     append-optimised one, as that is compressed already. It is meant to be too much rather than too little.
