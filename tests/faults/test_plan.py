@@ -8,7 +8,7 @@ from typing import Any
 from unittest import mock
 
 import pytest
-from airflow.sdk.exceptions import AirflowFailException, TaskAwaitingInput
+from airflow.sdk.exceptions import AirflowFailException, DownstreamTasksSkipped, TaskAwaitingInput
 
 from greenplum_expansion.operators.approval import ApproveEditOperator
 from tests.support.practice import Practice
@@ -65,8 +65,12 @@ class Approval(DagRunHere):
 
     def approve(self, **entered: str) -> Any:
         """Approve with these texts in the form; what the task returns."""
+        return self.answer("Approve", **entered)
+
+    def answer(self, option: str, **entered: str) -> Any:
+        """The same with another option."""
         event = {
-            "chosen_options": ["Approve"],
+            "chosen_options": [option],
             "params_input": entered,
             "responded_at": datetime.datetime.now(datetime.UTC),
             "responded_by_user": {"id": "1", "name": "Ann"},
@@ -183,6 +187,17 @@ def test_a_cleared_approval_leaves_to_approve_edit_what_airflow_would_not_show(r
     run.approve()
     assert run.left("digest") is not None
     assert run.at(1).ask_or_pass() is None, "it is answered"
+
+
+def test_rejecting_an_edit_skips_what_follows_and_ends_the_asking(run: Approval) -> None:
+    run.ask()
+    run.refuse(input_file="wrong")
+    with pytest.raises(DownstreamTasksSkipped):
+        run.answer("Reject")
+
+    assert run.left("answer") == "Reject"
+    assert run.left("digest") is None
+    assert run.at(1).ask_or_pass() is None
 
 
 def test_a_plan_that_never_becomes_right_ends_the_run(run: Approval) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk import Param
 from airflow.sdk.definitions.param import ParamsDict
-from airflow.sdk.exceptions import AirflowSkipException
+from airflow.sdk.exceptions import AirflowSkipException, DownstreamTasksSkipped
 
 from greenplum_expansion.checks.finding import Finding, errors, worst_first
 from greenplum_expansion.errors import ActionRefused
@@ -223,10 +223,13 @@ class ApproveEditOperator(AskingOperator):
     def execute_complete(self, context: Any, event: dict[str, Any]) -> Any:
         """Take the answer; a rejection ends the asking."""
         if self.take(context, event):
+            result = super().execute_complete(context, event)
             if self.APPROVE not in (event.get("chosen_options") or ()):
                 with expansion_run(context) as run:
                     drop_draft(run.directory)
-            return super().execute_complete(context, event)
+                # Airflow 3.3.2 skips nothing behind a mapped instance by itself (SkipMixin._set_state_to_skipped).
+                raise DownstreamTasksSkipped(tasks=sorted(self.downstream_task_ids))
+            return result
         if self.asking + 1 >= _AGAIN:
             with expansion_run(context) as run:
                 raise self._given_up(run)
