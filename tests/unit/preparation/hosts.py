@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+from greenplum_expansion.preparation.change import FileChange, PartPlan, StateChange
 from greenplum_expansion.preparation.facts import FileState, HostFacts
 from greenplum_expansion.preparation.situation import Account, Installation, Situation
 
@@ -173,3 +174,18 @@ def situation(new: HostFacts, **more: object) -> Situation:
         "login_key": "ssh-ed25519 AAAAC3Nz",
     }
     return Situation(**{**values, **more})  # type: ignore[arg-type]
+
+
+def file_of(plan: PartPlan, path: str) -> FileChange:
+    """The change to that file."""
+    return next(change for change in plan.changes if isinstance(change, FileChange) and change.path == path)
+
+
+def states_of(plan: PartPlan) -> dict[str, StateChange]:
+    """Changes to anything but files, by what they change."""
+    return {change.subject: change for change in plan.changes if isinstance(change, StateChange)}
+
+
+def problems(plan: PartPlan) -> str:
+    """All findings as one text."""
+    return " ".join(map(str, plan.findings))

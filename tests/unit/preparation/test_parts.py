@@ -5,35 +5,17 @@ from __future__ import annotations
 import pytest
 
 from greenplum_expansion.preparation import blocks
-from greenplum_expansion.preparation.account import plan_account, read_account
 from greenplum_expansion.preparation.block_devices import plan_block_devices
-from greenplum_expansion.preparation.change import FileChange, PartPlan, StateChange
-from greenplum_expansion.preparation.clock import plan_time, sources
-from greenplum_expansion.preparation.directories import plan_directories
-from greenplum_expansion.preparation.facts import Family, FileState, HostFacts, read_os_release
-from greenplum_expansion.preparation.firewall import openings, plan_firewall
+from greenplum_expansion.preparation.change import FileChange
+from greenplum_expansion.preparation.facts import Family, read_os_release
 from greenplum_expansion.preparation.huge_pages import plan_huge_pages
 from greenplum_expansion.preparation.kernel import OUR_FILE, assignments, plan_kernel, values_at_boot
 from greenplum_expansion.preparation.limits import effective, plan_limits
 from greenplum_expansion.preparation.login import plan_login
 from greenplum_expansion.preparation.names import plan_hostname, plan_hosts, plan_hosts_file
 from greenplum_expansion.preparation.selinux import plan_selinux
-from greenplum_expansion.preparation.software import plan_software
-from greenplum_expansion.request import FirewallChoice, SoftwareSource
 from tests.unit.preparation import hosts
-from tests.unit.preparation.hosts import changed, host, situation, text_of
-
-
-def file_of(plan: PartPlan, path: str) -> FileChange:
-    return next(change for change in plan.changes if isinstance(change, FileChange) and change.path == path)
-
-
-def states_of(plan: PartPlan) -> dict[str, StateChange]:
-    return {change.subject: change for change in plan.changes if isinstance(change, StateChange)}
-
-
-def problems(plan: PartPlan) -> str:
-    return " ".join(map(str, plan.findings))
+from tests.unit.preparation.hosts import changed, file_of, host, problems, situation, states_of, text_of
 
 
 @pytest.mark.parametrize(
@@ -268,109 +250,6 @@ def test_selinux_is_never_tightened() -> None:
     assert "left so" in problems(plan)
 
 
-# --- firewall --------------------------------------------------------------------------------------------------------
-
-RANGE = "net.ipv4.ip_local_port_range 10000 65535\n"
-
-
-def test_the_clusters_ports_are_opened_ranges_joined() -> None:
-    found = openings(situation(host("sdw3", sysctl=RANGE)))
-    assert [(one.protocol, one.first, one.last) for one in found] == [
-        ("tcp", 22, 22), ("tcp", 5432, 5432), ("tcp", 6000, 6001), ("tcp", 7000, 7000), ("tcp", 10000, 65535),
-        ("udp", 10000, 65535),
-    ]  # fmt: skip
-
-
-def test_ufw_gets_rules_it_does_not_have() -> None:
-    said = {"ufw": "Status: active\n", "sysctl": RANGE}
-    plan = plan_firewall(situation(host("sdw3", **said)))
-    assert len(plan.changes) == 3 * 6
-    one = states_of(plan)["ufw: allow from 10.0.0.1 to any port 6000:6001 proto tcp"]
-    assert one.undo == "ufw delete allow from 10.0.0.1 to any port 6000:6001 proto tcp"
-    added = "".join(f"{change.do}\n" for change in plan.changes if isinstance(change, StateChange))
-    assert plan_firewall(situation(host("sdw3", ufw_added=added, **said))).changes == ()
-
-
-IPTABLES_SAVED = """# sample configuration for iptables service
-*filter
-:INPUT ACCEPT [0:0]
-:FORWARD ACCEPT [0:0]
-:OUTPUT ACCEPT [0:0]
--A INPUT -m state --state RELATED,ESTABLISHED -j ACCEPT
--A INPUT -p tcp -m state --state NEW -m tcp --dport 22 -j ACCEPT
--A INPUT -j REJECT --reject-with icmp-host-prohibited
-COMMIT
-"""
-IPTABLES_LIVE = """-P INPUT ACCEPT
--A INPUT -m state --state RELATED,ESTABLISHED -j ACCEPT
--A INPUT -j REJECT --reject-with icmp-host-prohibited
-"""
-
-
-def test_iptables_rules_come_before_the_one_that_refuses_live_and_saved() -> None:
-    new = host("sdw3", {"/etc/sysconfig/iptables": IPTABLES_SAVED}, iptables=IPTABLES_LIVE, sysctl=RANGE)
-    plan = plan_firewall(situation(new))
-    saved = file_of(plan, "/etc/sysconfig/iptables").new
-    assert saved.index("--dport 6000:6001") < saved.index("-j REJECT")
-    assert saved.startswith("# sample configuration for iptables service\n*filter\n:INPUT ACCEPT [0:0]\n")
-    rules = "".join(f"-A {change.subject.removeprefix('iptables: ')}\n" for change in states_of(plan).values())
-    after = changed(new, {"/etc/sysconfig/iptables": saved}, iptables=IPTABLES_LIVE + rules)
-    assert plan_firewall(situation(after)).changes == ()
-
-
-def test_rules_made_with_nft_are_told_rather_than_guessed_at() -> None:
-    nft = "table inet filter {\n\tchain input {\n\t\ttype filter hook input priority filter; policy drop;\n\t}\n}\n"
-    plan = plan_firewall(situation(host("sdw3", nft=nft, sysctl=RANGE)))
-    assert plan.changes == ()
-    assert "tcp 6000-6001" in problems(plan)
-
-
-def test_a_firewall_is_left_or_switched_off_as_asked() -> None:
-    new = host("sdw3", units="firewalld|enabled|active\n")
-    assert plan_firewall(situation(new, firewall=FirewallChoice.LEAVE)).changes == ()
-    off = states_of(plan_firewall(situation(new, firewall=FirewallChoice.OFF)))["service firewalld"]
-    assert off.undo == "systemctl enable firewalld.service && systemctl start firewalld.service"
-
-
-# --- time ------------------------------------------------------------------------------------------------------------
-
-
-def test_chrony_is_pointed_to_the_coordinators_sources_instead_of_a_pool() -> None:
-    new = host("sdw3", {"/etc/chrony.conf": hosts.CHRONY_RHEL8}, units="chronyd|enabled|active\n")
-    change = file_of(plan_time(situation(new)), "/etc/chrony.conf")
-    assert "# greenplum-expansion: pool 2.rhel.pool.ntp.org iburst\n" in change.new
-    assert blocks.inside(change.new) == ["server ntp1.example.com iburst", "server ntp2.example.com iburst"]
-    assert change.then.startswith("systemctl try-restart chronyd.service")
-    assert plan_time(situation(changed(new, {"/etc/chrony.conf": change.new}))).changes == ()
-
-
-def test_ntpd_is_enabled_and_started_if_it_is_what_there_is() -> None:
-    new = host("sdw3", {"/etc/ntp.conf": hosts.NTP_CENTOS7}, units="ntpd|disabled|inactive\n")
-    plan = plan_time(situation(new))
-    text = file_of(plan, "/etc/ntp.conf").new
-    assert "# greenplum-expansion: server 0.centos.pool.ntp.org iburst\n" in text
-    assert "restrict default nomodify notrap nopeer noquery\n" in text
-    assert states_of(plan)["service ntpd"].undo == "systemctl disable ntpd.service && systemctl stop ntpd.service"
-
-
-def test_timesyncd_gets_a_file_of_ours() -> None:
-    new = host("sdw3", {"/etc/systemd/timesyncd.conf": hosts.TIMESYNCD}, units="systemd-timesyncd|enabled|active\n")
-    change = plan_time(situation(new)).changes[0]
-    assert change.subject == "/etc/systemd/timesyncd.conf.d/99-greenplum-expansion.conf"
-    assert isinstance(change, FileChange)
-    assert list(sources(changed(new, {change.path: change.new}))) == ["ntp1.example.com", "ntp2.example.com"]
-
-
-def test_a_host_without_any_such_program_is_told_and_left() -> None:
-    assert "install chrony" in problems(plan_time(situation(host("sdw3"))))
-    no_source = situation(host("sdw3"), coordinator=host("mdw"))
-    assert "mdw: time" in problems(plan_time(no_source))
-
-
-def test_local_clocks_are_no_source() -> None:
-    assert "127.127.1.0" not in sources(host("x", {"/etc/ntp.conf": hosts.NTP_CENTOS7}))
-
-
 # --- login -----------------------------------------------------------------------------------------------------------
 
 
@@ -422,105 +301,3 @@ def test_disks_read_ahead_and_schedule_as_the_existing_ones() -> None:
 
 def test_names_of_devices_that_are_none_are_not_believed() -> None:
     assert plan_block_devices(situation(host("sdw3", disks="sdb;reboot|128|[none]|0\n"))).changes == ()
-
-
-# --- account, directories, software ----------------------------------------------------------------------------------
-
-
-def test_group_user_and_key_are_made_with_the_coordinators_ids() -> None:
-    plan = plan_account(situation(host("sdw3", account="")))
-    subjects = list(states_of(plan))
-    assert subjects == ["group gpadmin", "user gpadmin", "key of the connection in /home/gpadmin/.ssh/authorized_keys"]
-    assert "useradd -u 530 -g 530 -M -d /home/gpadmin -s /bin/bash -p '*' gpadmin" in states_of(plan)["user gpadmin"].do
-    assert "rm -rf -- /home/gpadmin" in states_of(plan)["user gpadmin"].undo
-
-
-def test_a_home_that_was_there_before_is_never_removed() -> None:
-    plan = plan_account(situation(host("sdw3", account="home there\n")))
-    assert states_of(plan)["user gpadmin"].undo == "userdel gpadmin"
-
-
-READY = """user_by_name gpadmin:x:530:530::/home/gpadmin:/bin/bash
-user_by_id gpadmin:x:530:530::/home/gpadmin:/bin/bash
-group_by_name gpadmin:x:530:
-group_by_id gpadmin:x:530:
-home there
-"""
-
-
-def test_an_account_that_is_as_it_should_be_is_left_alone() -> None:
-    assert plan_account(situation(host("sdw3", account=READY, authorized_keys="ssh-ed25519 AAAAC3Nz x"))).changes == ()
-    assert list(states_of(plan_account(situation(host("sdw3", account=READY))))) == [
-        "key of the connection in /home/gpadmin/.ssh/authorized_keys"
-    ]
-
-
-@pytest.mark.parametrize(
-    ("answer", "said"),
-    [
-        ("user_by_id oracle:x:530:54321::/home/oracle:/bin/bash\n", "user id 530: it belongs to user oracle"),
-        ("group_by_id dba:x:530:\n", "group id 530: it belongs to group dba"),
-        (READY.replace("530:530", "1001:530"), "its ids are 1001:530, on the coordinator 530:530"),
-        (READY.replace("gpadmin:x:530:\n", "gpadmin:x:1001:\n"), "its id is 1001, on the coordinator 530"),
-    ],
-)
-def test_ids_that_are_taken_or_differ_are_for_a_person_to_decide(answer: str, said: str) -> None:
-    plan = plan_account(situation(host("sdw3", account=answer)))
-    assert said in problems(plan)
-    assert not any(change.subject.startswith(("user", "key")) for change in plan.changes)
-
-
-def test_the_coordinators_account_is_read_from_getent() -> None:
-    text = "gpadmin:x:530:531:Greenplum:/home/gpadmin:/bin/bash\ngp:x:531:\n"
-    account = read_account(text)
-    assert account is not None
-    assert (account.group, account.uid, account.gid) == ("gp", 530, 531)
-    assert read_account("") is None
-
-
-def test_directories_are_made_one_by_one_and_empty_ones_handed_over() -> None:
-    said = "directory 0:0 full /data\nabsent - empty /data/primary\ndirectory 0:0 empty /data/mirror\n"
-    plan = plan_directories(situation(host("sdw3", directories=said)))
-    assert list(states_of(plan)) == ["directory /data/primary", "owner of directory /data/mirror"]
-    assert states_of(plan)["directory /data/primary"].undo == "rmdir -- /data/primary"
-
-
-def test_a_directory_of_somebody_else_with_files_in_it_is_left_alone() -> None:
-    said = "directory 0:0 full /data\ndirectory 54321:54321 full /data/primary\nother - full /data/mirror\n"
-    plan = plan_directories(situation(host("sdw3", directories=said)))
-    assert plan.changes == ()
-    assert "is not empty" in problems(plan)
-    assert "not a directory" in problems(plan)
-
-
-def test_software_that_is_missing_is_copied_and_linked() -> None:
-    plan = plan_software(situation(host("sdw3", software="")))
-    assert list(states_of(plan)) == ["Greenplum at /usr/local/greenplum-db-6.24.3", "link /usr/local/greenplum-db"]
-
-
-def test_software_of_another_version_is_not_replaced() -> None:
-    said = "real /usr/local/greenplum-db-6.20.0\nowner 530:530\nversion postgres (Greenplum Database) 6.20.0\n"
-    plan = plan_software(situation(host("sdw3", software=said)))
-    assert plan.changes == ()
-    assert "6.20.0" in problems(plan)
-    right = said.replace("postgres (Greenplum Database) 6.20.0", hosts.VERSION)
-    assert plan_software(situation(host("sdw3", software=right))) == PartPlan(part="software")
-
-
-@pytest.mark.parametrize(
-    ("package", "words"), [("/tmp/gp.rpm", "dnf install -y"), ("/tmp/gp.deb", "apt-get install -y")]
-)
-def test_a_package_is_installed_by_the_distributions_own_program(package: str, words: str) -> None:
-    one = situation(host("sdw3", software=""), software_source=SoftwareSource.PACKAGE, software_package=package)
-    change = next(iter(states_of(plan_software(one)).values()))
-    assert words in change.do
-    assert change.undo
-
-
-def test_files_that_may_not_be_read_are_not_taken_for_absent() -> None:
-    hidden = HostFacts(
-        "sdw3", {"/etc/ssh/sshd_config": FileState(None, 0o600), "/etc/hosts": FileState(None)}, {}, False
-    )
-    assert plan_login(situation(hidden)).changes == ()
-    assert "only root" in problems(plan_login(situation(hidden)))
-    assert "cannot be read" in problems(plan_hosts_file(hidden, ADDRESSES))
