@@ -61,7 +61,7 @@ def _proven(nodes: Iterable[ast.expr]) -> Iterator[str]:
     for decorator in nodes:
         for node in ast.walk(decorator):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "proves":
-                yield from (arg.value for arg in node.args if isinstance(arg, ast.Constant))
+                yield from (part.value for arg in node.args for part in ast.walk(arg) if isinstance(part, ast.Constant))
 
 
 def all_checks() -> list[Check]:
