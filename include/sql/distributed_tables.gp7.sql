@@ -16,5 +16,5 @@ FROM pg_catalog.gp_distribution_policy p
 JOIN pg_catalog.pg_class c ON c.oid = p.localoid
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relpersistence <> 't'
-  AND n.nspname NOT IN ('gpexpand', 'pg_bitmapindex')
+  AND n.nspname NOT IN ('gpexpand', 'expansion_history', 'pg_bitmapindex')
 ORDER BY c.oid

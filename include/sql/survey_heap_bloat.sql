@@ -8,6 +8,6 @@
 SELECT bdinspname::text AS schema_name, bdirelname::text AS table_name, bdirelpages::bigint AS pages,
        bdiexppages::bigint AS expected_pages, bdidiag::text AS diagnosis, count(*) OVER () AS tables
 FROM gp_toolkit.gp_bloat_diag
-WHERE bdinspname !~ '^pg_' AND bdinspname NOT IN ('information_schema', 'gp_toolkit', 'gpexpand')
+WHERE bdinspname !~ '^pg_' AND bdinspname NOT IN ('information_schema', 'gp_toolkit', 'gpexpand', 'expansion_history')
 ORDER BY bdirelpages - bdiexppages DESC, 1, 2
 LIMIT %(most)s

@@ -8,6 +8,6 @@
 SELECT smischema::text AS schema_name, smitable::text AS table_name, smicols::bigint AS columns,
        smirecs::bigint AS analysed_columns, count(*) OVER () AS tables
 FROM gp_toolkit.gp_stats_missing
-WHERE smischema !~ '^pg_' AND smischema NOT IN ('information_schema', 'gp_toolkit', 'gpexpand')
+WHERE smischema !~ '^pg_' AND smischema NOT IN ('information_schema', 'gp_toolkit', 'gpexpand', 'expansion_history')
 ORDER BY 1, 2
 LIMIT %(most)s

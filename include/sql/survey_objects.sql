@@ -26,5 +26,5 @@ FROM (SELECT c.relnamespace,
       FROM pg_catalog.pg_proc p
       GROUP BY 1, 2, 3) o
 JOIN pg_catalog.pg_namespace n ON n.oid = o.relnamespace
-WHERE n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'gp_toolkit', 'gpexpand')
+WHERE n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'gp_toolkit', 'gpexpand', 'expansion_history')
 ORDER BY 1, 2, 3

@@ -14,5 +14,5 @@ FROM (SELECT relnamespace, sum(pg_relation_size(oid)) AS row_bytes, sum(pg_total
         AND oid::bigint %% %(slices)s = %(slice)s
       GROUP BY relnamespace) s
 JOIN pg_catalog.pg_namespace n ON n.oid = s.relnamespace
-WHERE n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'gp_toolkit', 'gpexpand')
+WHERE n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'gp_toolkit', 'gpexpand', 'expansion_history')
 ORDER BY s.all_bytes DESC, 1

@@ -35,7 +35,7 @@ FROM (SELECT s.*,
             JOIN pg_catalog.gp_distribution_policy p ON p.localoid = f.oid::oid) s
      ) t
 JOIN pg_catalog.pg_namespace n ON n.oid = t.relnamespace
-WHERE n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'gp_toolkit', 'gpexpand')
+WHERE n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'gp_toolkit', 'gpexpand', 'expansion_history')
   AND (t.by_size <= %(largest)s OR t.by_skew <= %(uneven)s AND t.skew IS NOT NULL
        OR t.append_optimised AND t.by_kind <= %(append_optimised)s)
 ORDER BY t.by_size
