@@ -33,7 +33,7 @@ def test_the_reason_why_a_preparation_failed() -> None:
     said = errors_said(_said("40_gpexpand_i_directory_not_empty"))
 
     assert any("Segment directory '/data/primary/gpseg7' exists but is not empty!" in error for error in said)
-    assert not any("gpexpand -r" in error for error in said)
+    assert not any("gpexpand -r" in error or "gppkg" in error for error in said)
 
 
 def test_the_log_of_a_preparation_without_control_data() -> None:

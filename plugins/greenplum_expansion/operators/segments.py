@@ -27,6 +27,8 @@ JOB = "add_segments"
 SAID_KEY = "gpexpand_said"  # its last errors, for the report
 _LOG_READ = 1024 * 1024  # bytes of the log's end in which errors are looked for
 _ERRORS_TOLD = 5
+# Advice that we give ourselves, and what Greenplum 7 says of an installation without packages.
+_NO_REASONS = ("Please run 'gpexpand -r'", "Command gppkg not found")
 _NOT_STARTED = "could not start server"  # why not stands in the new segment's log only
 
 
@@ -189,7 +191,7 @@ _ERROR = re.compile(r"\[(?:ERROR|CRITICAL)\]:-(.*?)(?=^\d{8}:\d\d:\d\d:\d\d:|\Z)
 def errors_said(log: str) -> list[str]:
     """gpexpand's own last errors, each once and on one line, without its advice: what to do next is said by us."""
     said = (" ".join(match.group(1).split()) for match in _ERROR.finditer(log))
-    own = dict.fromkeys(text for text in said if text and not text.startswith("Please run 'gpexpand -r'"))
+    own = dict.fromkeys(text for text in said if text and not text.startswith(_NO_REASONS))
     return [_ends(text) for text in own][-_ERRORS_TOLD:]
 
 
