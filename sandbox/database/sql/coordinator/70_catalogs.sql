@@ -152,10 +152,27 @@ end $$;
 create table pg_catalog.gp_id (gpname name, numsegments int2, dbid int2, content int2);
 insert into pg_catalog.gp_id values ('Greenplum', -1, -1, -1);
 grant select on pg_catalog.gp_id to public;
+create function pg_sandbox.primaries_that_answer() returns setof int
+language plpgsql security definer set search_path = pg_catalog as $$
+-- Every primary is asked, as a distributed query does; one that does not answer ends it.
+declare
+    segment record;
+begin
+    for segment in select content, address, port from gp_segment_configuration where content >= 0 and role = 'p' loop
+        begin
+            perform * from pg_sandbox.dblink(format('host=%s port=%s dbname=postgres user=gpadmin connect_timeout=3',
+                segment.address, segment.port), 'select 1') as r(one int);
+        exception when sqlclient_unable_to_establish_sqlconnection or connection_exception or connection_failure then
+            raise exception 'failed to acquire resources on one or more segments' using
+                detail = format('%s (seg%s %s:%s)', sqlerrm, segment.content, segment.address, segment.port);
+        end;
+        return next segment.content;
+    end loop;
+end $$;
 create view pg_catalog.gp_id_on_segments as
     select 'Greenplum'::name as gpname, (-1)::int2 as numsegments, (-1)::int2 as dbid, (-1)::int2 as content,
-        c.content::int as gp_segment_id
-    from pg_catalog.gp_segment_configuration c where c.content >= 0 and c.role = 'p';
+        answers as gp_segment_id
+    from pg_sandbox.primaries_that_answer() answers;
 grant select on pg_catalog.gp_id_on_segments to public;
 
 alter function pg_catalog.pg_relation_size(regclass) rename to pg_relation_size_real;
