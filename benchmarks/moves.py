@@ -11,7 +11,8 @@ times; seconds alone would speak of the machine.
 * tiny: 1,500 tables of some rows
 * mixed: 66 tables of all kinds, one of which holds a third of all bytes
 
-The connection is an Airflow connection of type greenplum as JSON. `run` may be repeated on a fresh expansion only.
+The connection is an Airflow connection of type greenplum as JSON. What has moved once is not moved again:
+`run` needs a fresh expansion each time, or moves a part with `--only`.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import math
 import os
 import sys
 import time
@@ -56,16 +58,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--megabytes", type=int, default=1000, help="of each half of the mixed workload (1000)")
     parser.add_argument("--tiny", type=int, default=TINY, help=f"tables of each half of the tiny workload ({TINY})")
     parser.add_argument("--batch", type=int, default=20, help="tiny tables in one transaction (20)")
+    parser.add_argument("--rounds", type=int, default=1, help="take turns so often, each with a part of the tables (1)")
+    parser.add_argument("--only", type=int, default=0, help="move no more tables of each half (0: all)")
     parser.add_argument("--workload", choices=("tiny", "mixed"), action="append", help="only this one")
     given = parser.parse_args(arguments)
     os.environ[f"AIRFLOW_CONN_{_CONNECTION.upper()}"] = given.connection.read_text()
-    logging.getLogger("greenplum_expansion").setLevel(logging.WARNING)
+    logging.disable(logging.WARNING)  # a line a table would be most of what is measured
     hook = GreenplumHook(_CONNECTION)
     try:
         if given.what == "prepare":
             prepare(hook, given.tiny, given.megabytes)
         else:
-            run(hook, given.workload or ["tiny", "mixed"], given.parallel, given.batch)
+            run(hook, given)
     finally:
         hook.close()
     return 0
@@ -107,25 +111,27 @@ def mixed_sizes(megabytes: int) -> list[int]:
     return [megabytes // 3, *(round(rest * weight / sum(weights)) for weight in weights)]
 
 
-def run(hook: GreenplumHook, workloads: Sequence[str], parallel: int, batch: int) -> None:
+def run(hook: GreenplumHook, given: argparse.Namespace) -> None:
     """Time both engines on each workload, and print the ratios."""
-    rows = []
+    results = {}
     with closing(hook.connect(SCHEMA_DATABASE)) as connection, connection.cursor() as cursor:
         try:
-            for workload in workloads:
-                seconds = {}
-                for half, move in (("a", _gpexpand), ("b", _direct)):
-                    tables = _only(cursor, f"{half}_{workload}")
-                    seconds[half] = _timed(partial(move, hook, f"{half}_{workload}", parallel, batch))
-                    left = _left(cursor, f"{half}_{workload}")
-                    if left:
-                        raise SystemExit(f"{left} of {tables} tables of {half}_{workload} were not moved")
-                rows.append((workload, tables, seconds["a"], seconds["b"], seconds["b"] / seconds["a"]))
-                print(_line(*rows[-1]), flush=True)
+            for workload in given.workload or ["tiny", "mixed"]:
+                seconds, tables = {"a": 0.0, "b": 0.0}, 0
+                for turn in range(given.rounds):
+                    for half, move in (("a", _gpexpand), ("b", _direct)):
+                        schema = f"{half}_{workload}"
+                        chosen = _only(cursor, schema, given.only, given.rounds, turn)
+                        tables += len(chosen)
+                        seconds[half] += _timed(partial(move, hook, chosen, given.parallel, given.batch))
+                        _require_moved(cursor, chosen)
+                ratio = seconds["b"] / seconds["a"]
+                results[workload] = {"gpexpand": seconds["a"], "direct": seconds["b"], "ratio": ratio}
+                print(_line(workload, tables // 2, seconds["a"], seconds["b"], ratio), flush=True)
         finally:
             cursor.execute(f"UPDATE gpexpand.status_detail SET status = 'NOT STARTED' WHERE status = '{_ASIDE}'")
             cursor.execute("INSERT INTO gpexpand.status VALUES ('EXPANSION STOPPED', localtimestamp)")
-    print(json.dumps({name: {"gpexpand": a, "direct": b, "ratio": ratio} for name, _, a, b, ratio in rows}))
+    print(json.dumps(results))
 
 
 def _line(workload: str, tables: int, gpexpand: float, direct: float, ratio: float) -> str:
@@ -138,31 +144,47 @@ def _timed(action: Callable[[], Any]) -> float:
     return time.monotonic() - began
 
 
-def _only(cursor: Any, schema: str) -> int:
-    """Set all tables aside but those of one schema; how many these are."""
+def _only(cursor: Any, schema: str, most: int, rounds: int, turn: int) -> list[str]:
+    """Set all tables aside but some of one schema; their names."""
     cursor.execute(f"UPDATE gpexpand.status_detail SET status = '{_ASIDE}' WHERE status = 'NOT STARTED'")
     cursor.execute(
-        "UPDATE gpexpand.status_detail SET status = 'NOT STARTED'"
-        f" WHERE status = '{_ASIDE}' AND dbname = '{DATABASE}' AND fq_name LIKE '{schema}.%'"
+        "SELECT fq_name FROM gpexpand.status_detail"
+        f" WHERE status = '{_ASIDE}' AND dbname = '{DATABASE}' AND fq_name LIKE '{schema}.%' ORDER BY fq_name"
     )
-    return int(cursor.rowcount)
+    left = [name for (name,) in cursor.fetchall()]
+    # What earlier turns have moved is no longer listed.
+    names = left[: most // rounds if most else math.ceil(len(left) / (rounds - turn))]
+    cursor.execute(
+        "UPDATE gpexpand.status_detail SET status = 'NOT STARTED'"
+        f" WHERE status = '{_ASIDE}' AND dbname = '{DATABASE}' AND fq_name = ANY (%s)",
+        (names,),
+    )
+    if not names:
+        raise SystemExit(f"no table of {schema} is left to be moved: take a fresh expansion")
+    return names
 
 
-def _left(cursor: Any, schema: str) -> int:
+def _require_moved(cursor: Any, names: list[str]) -> None:
     cursor.execute(
         "SELECT count(*) FROM gpexpand.status_detail"
-        f" WHERE status <> 'COMPLETED' AND dbname = '{DATABASE}' AND fq_name LIKE '{schema}.%'"
+        f" WHERE status <> 'COMPLETED' AND dbname = '{DATABASE}' AND fq_name = ANY (%s)",
+        (names,),
     )
-    return int(cursor.fetchone()[0])
+    left = cursor.fetchone()[0]
+    if left:
+        raise SystemExit(f"{left} of {len(names)} tables were not moved")
 
 
-def _gpexpand(hook: GreenplumHook, schema: str, parallel: int, batch: int) -> None:
+def _gpexpand(hook: GreenplumHook, names: list[str], parallel: int, batch: int) -> None:
     hook.run_utility(["gpexpand", "-n", str(parallel)], timeout=24 * 3600.0)
 
 
-def _direct(hook: GreenplumHook, schema: str, parallel: int, batch: int) -> None:
-    rules = WindowRules(parallel, tiny=1024 * 1024, batch=batch)
-    order = Order(rules, wanted=lambda dbname, fq_name: dbname == DATABASE and fq_name.startswith(f"{schema}."))
+def _direct(hook: GreenplumHook, names: list[str], parallel: int, batch: int) -> None:
+    wanted = set(names)
+    order = Order(
+        WindowRules(parallel, tiny=1024 * 1024, batch=batch),
+        wanted=lambda dbname, fq_name: dbname == DATABASE and fq_name in wanted,
+    )
     moved = DirectEngine(hook, "bench", order).run_window(Window(datetime.now(UTC), _FOREVER))
     if moved.failed or moved.stopped:
         raise SystemExit(f"{moved.failed} {moved.stopped}")

@@ -1,0 +1,240 @@
+"""What the task that moves tables does next, given what a window came to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from airflow.sdk.exceptions import TaskDeferred
+
+from greenplum_expansion.cluster.state import ExpansionState, Phase
+from greenplum_expansion.errors import RemoteError, StepFailed
+from greenplum_expansion.operators import redistribution
+from greenplum_expansion.operators.redistribution import RedistributeOperator
+from greenplum_expansion.planning.decisions import Presence
+from greenplum_expansion.planning.moves import Move
+from greenplum_expansion.planning.progress import Progress
+from greenplum_expansion.planning.windows import Window
+from greenplum_expansion.redistribution import engines
+from greenplum_expansion.redistribution.direct.mover import Moved
+from greenplum_expansion.request import Engine
+
+NOW = datetime.now(UTC)
+HOUR = timedelta(hours=1)
+ENDLESS = Window(NOW - HOUR, datetime.max.replace(tzinfo=UTC))
+OPEN = Window(NOW - HOUR, NOW + HOUR)
+TOMORROW = Window(NOW + 24 * HOUR, NOW + 25 * HOUR)
+TABLE = Move("demo", 1, "public.t", 1000)
+
+
+class Calendar:
+    """Windows in order."""
+
+    def __init__(self, *windows: Window) -> None:
+        self.windows = windows
+
+    def next_window(self, now: datetime) -> Window | None:
+        return next((window for window in self.windows if window.end > now), None)
+
+
+class Scene:
+    """A cluster whose windows come to what is given here; after the last result nothing is left."""
+
+    def __init__(self, *results: Moved | engines.Follow, windows: tuple[Window, ...] = (ENDLESS,)) -> None:
+        self.results = list(results)
+        self.ran: list[Window] = []
+        self.scheduled: list[datetime] = []
+        self.engine: Engine | None = None
+        self.stopped = False
+        self.xcoms: dict[str, Any] = {}
+        self.phase = Phase.READY
+        self.job_runs = False
+        self.request = SimpleNamespace(
+            calendar=lambda: Calendar(*windows), engine=Engine.DIRECT, greenplum_conn_id="practice", only_tables=()
+        )
+
+    def run_window(self, window: Window) -> Moved | engines.Follow:
+        self.ran.append(window)
+        result = self.results.pop(0)
+        if not self.results and isinstance(result, Moved) and not result.left and not result.failed:
+            self.phase = Phase.COMPLETE
+        return result
+
+    def finish(self, job_log: str) -> Moved:
+        self.phase = Phase.COMPLETE
+        return Moved(moved=1)
+
+    def stop(self) -> None:
+        self.stopped = True
+
+    # --- as much of an ExpansionRun as the operator uses -------------------------------------------------------------
+
+    subject = "Expansion x"
+    expansion_id = "x"
+
+    @property
+    def hook(self) -> Any:
+        return SimpleNamespace(job=lambda job_dir: SimpleNamespace(read_log_tail=lambda most: ""))
+
+    @property
+    def directory(self) -> Any:
+        plan = SimpleNamespace(presence=lambda topology: Presence.ALL)
+        return SimpleNamespace(job_runs=lambda name: self.job_runs, require_plan=lambda: plan)
+
+    def require_claim(self) -> None:
+        return None
+
+    def xcom_push(self, key: str, value: Any) -> None:
+        self.xcoms[key] = value
+
+    task_id = "redistribute.move_tables"
+
+    def play(self, operator: RedistributeOperator | None = None) -> Any:
+        return (operator or RedistributeOperator(task_id="move_tables")).execute({"ti": self})
+
+
+@pytest.fixture(autouse=True)
+def staged(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever asks the cluster is answered by the scene of the test."""
+
+    @contextmanager
+    def expansion_run(context: dict[str, Any]) -> Iterator[Scene]:
+        yield context["ti"]
+
+    def make_engine(run: Scene, choice: Engine) -> Scene:
+        run.engine = choice
+        return run
+
+    monkeypatch.setattr(redistribution, "expansion_run", expansion_run)
+    monkeypatch.setattr(redistribution, "make_engine", make_engine)
+    monkeypatch.setattr(redistribution, "read_topology", lambda hook: None)
+    monkeypatch.setattr(
+        redistribution.engine,
+        "read_progress",
+        lambda hook: Progress(tables_done=7, tables_total=7, bytes_done=9, bytes_total=9),
+    )
+    monkeypatch.setattr(redistribution.engine, "read_tables_to_move", lambda hook: [TABLE, TABLE])
+
+
+@pytest.fixture(autouse=True)
+def state(monkeypatch: pytest.MonkeyPatch) -> dict[str, Scene]:
+    current: dict[str, Scene] = {}
+    original = Scene.require_claim
+
+    def remember(scene: Scene) -> None:
+        current["scene"] = scene
+        original(scene)
+
+    monkeypatch.setattr(Scene, "require_claim", remember)
+    monkeypatch.setattr(
+        redistribution,
+        "read_expansion_state",
+        lambda hook: ExpansionState(current["scene"].phase, "the list says so", "go on"),
+    )
+    monkeypatch.setattr(
+        redistribution.history, "note_schedule", lambda hook, name, begins: current["scene"].scheduled.append(begins)
+    )
+    return current
+
+
+def test_without_windows_everything_moves_at_once() -> None:
+    scene = Scene(Moved(moved=7))
+    assert scene.play() == {"tables": 7, "bytes": 9}
+    assert scene.ran == [ENDLESS]
+    assert scene.xcoms["step"]["outcome"] == "7 tables moved"
+
+
+def test_a_window_to_come_is_waited_for_without_a_worker() -> None:
+    scene = Scene(windows=(TOMORROW,))
+    with pytest.raises(TaskDeferred) as deferred:
+        scene.play()
+    assert deferred.value.trigger.moment == TOMORROW.start
+    assert deferred.value.method_name == "window_opened"
+    assert scene.scheduled == [TOMORROW.start]
+    assert scene.ran == []
+
+
+def test_what_a_window_has_left_waits_for_the_next_even_if_this_one_is_still_open() -> None:
+    scene = Scene(Moved(moved=3, left=[TABLE]), windows=(OPEN, TOMORROW))
+    with pytest.raises(TaskDeferred) as deferred:
+        scene.play()
+    assert scene.ran == [OPEN]
+    assert deferred.value.trigger.moment == TOMORROW.start
+
+
+def test_failed_tables_fail_the_task_once_nothing_else_is_left_and_are_named() -> None:
+    scene = Scene(Moved(moved=3, failed={"demo.public.bad": "disk error"}))
+    with pytest.raises(StepFailed, match=r"demo\.public\.bad: disk error"):
+        scene.play()
+    assert scene.xcoms["failed_tables"] == [{"table": "demo.public.bad", "status": "FAILED", "error": "disk error"}]
+
+
+def test_failed_tables_are_tried_again_in_the_next_window_while_others_are_left() -> None:
+    scene = Scene(Moved(moved=3, failed={"demo.public.bad": "disk error"}, left=[TABLE]), windows=(OPEN, TOMORROW))
+    with pytest.raises(TaskDeferred):
+        scene.play()
+
+
+def test_tables_that_fit_no_window_are_not_waited_for_for_ever() -> None:
+    scene = Scene(Moved(left=[TABLE], oversize=[TABLE]), windows=(OPEN, TOMORROW))
+    with pytest.raises(StepFailed, match=r"take longer than any window: demo.public.t"):
+        scene.play()
+
+
+def test_when_no_window_comes_any_more_the_task_fails_with_what_is_left() -> None:
+    scene = Scene(Moved(moved=1, left=[TABLE]), windows=(OPEN,))
+    with pytest.raises(StepFailed, match="2 tables have not moved, and no window comes any more"):
+        scene.play()
+
+
+def test_if_only_some_were_to_move_the_expansion_stays_open_for_the_others() -> None:
+    scene = Scene(Moved(moved=1), Moved())
+    scene.results.append(Moved())  # so that the list is not empty, and the expansion not complete
+    with pytest.raises(StepFailed, match="2 tables are left, as only some were asked for"):
+        scene.play()
+    assert len(scene.ran) == 1
+
+
+def test_a_cluster_that_does_not_answer_is_worth_another_try_and_a_takeover_is_not() -> None:
+    with pytest.raises(RemoteError):
+        Scene(Moved(left=[TABLE], stopped="no answer", unreachable=True)).play()
+    with pytest.raises(StepFailed, match="gpexpand has begun"):
+        Scene(Moved(left=[TABLE], stopped="gpexpand has begun")).play()
+
+
+def test_told_to_end_it_stops_the_engine_and_ends_as_something_to_be_tried_again() -> None:
+    operator = RedistributeOperator(task_id="move_tables")
+
+    class Killed(Scene):
+        def run_window(self, window: Window) -> Moved:
+            operator.on_kill()
+            return Moved(left=[TABLE])
+
+    scene = Killed()
+    with pytest.raises(RemoteError, match="told to end"):
+        scene.play(operator)
+    assert scene.stopped
+
+
+def test_a_job_of_gpexpand_that_is_at_work_is_followed_whatever_was_asked_for() -> None:
+    scene = Scene(engines.Follow("/home/gpadmin/x/job"))
+    scene.phase, scene.job_runs = Phase.REDISTRIBUTING, True
+    with pytest.raises(TaskDeferred) as deferred:
+        scene.play()
+    assert scene.engine is Engine.GPEXPAND
+    assert deferred.value.method_name == "job_ended"
+
+    event = {"state": "FINISHED", "job_dir": "/home/gpadmin/x/job", "message": "ended"}
+    operator = RedistributeOperator(task_id="move_tables")
+    assert operator.job_ended({"ti": scene}, event, **deferred.value.kwargs) == {"tables": 7, "bytes": 9}
+
+
+def test_with_nothing_left_nothing_is_touched() -> None:
+    scene = Scene()
+    scene.phase = Phase.COMPLETE
+    assert scene.play() == {"tables": 7, "bytes": 9}
+    assert scene.ran == []
