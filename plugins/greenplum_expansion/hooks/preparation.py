@@ -87,6 +87,14 @@ class PreparedHost:
         self.flush()
         return finished
 
+    def plan(self, changes: Sequence[Change]) -> None:
+        """Write down what states are now that are about to be changed; before the first `apply`."""
+        for change in changes:
+            if isinstance(change, StateChange) and self.manifest.find(change.subject) is None:
+                entry = entry_for(change, self.manifest.next_number, self.boot_id())
+                self._note(replace(entry, progress=Progress.PLANNED))
+        self.flush()
+
     def apply(self, change: Change) -> bool:
         """Make one change; False if it was made already. Call `flush` behind the last one.
 
@@ -307,8 +315,9 @@ now=$(look {probe})
 
 
 def _undo_state(entry: Entry) -> str:
-    # Of a change that was only begun, what it is now may be half of it.
-    other = f"{{ printf '%s\n' \"$now\"; exit {_OTHER}; }}" if entry.progress is Progress.DONE else "true"
+    changed = f"{{ printf '%s\\n' \"$now\"; exit {_OTHER}; }}"
+    # What was only planned was never ours; of what was only begun, it may be half.
+    other = {Progress.PLANNED: f"exit {_ALREADY}", Progress.BEGUN: "true"}.get(entry.progress, changed)
     return f"""now=$(look {shlex.quote(entry.probe)})
 [ "$now" != {_flat(entry.old)} ] || exit {_ALREADY}
 [ "$now" = {_flat(entry.new)} ] || {other}

@@ -14,8 +14,13 @@ VERSION = 1
 
 
 class Progress(StrEnum):
-    """How far a change came. Written ``begun`` before it, ``done`` behind it."""
+    """How far a change came. Written ``begun`` before it, ``done`` behind it.
 
+    All states of a task are written down as ``planned`` before its first change: a file that is in its place and a
+    reboot in between can make them, too, and then what they were before must be known.
+    """
+
+    PLANNED = "planned"
     BEGUN = "begun"
     DONE = "done"
     UNDONE = "undone"

@@ -110,6 +110,7 @@ class PrepareHostOperator(BaseOperator):
         prepared = self._prepared(run, access)
         if changes:
             note_prepared(run.directory, access.host, self.host["host_key"], _kept_in(run, access))
+            prepared.plan(changes)
         for change in changes:
             self.log.info("%s: %s: %s", self.host["hostname"], change.subject, change.why)
             prepared.apply(change)
