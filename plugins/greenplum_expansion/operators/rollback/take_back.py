@@ -33,8 +33,8 @@ class RollBackOperator(BaseOperator):
     1. end what the dead gpexpand left at work: its ssh and pg_basebackup here, its helpers and servers on the new hosts
        (found by data directory), its hold on the catalog lock;
     2. move aside what is in a planned directory and is not proven to be gpexpand's, as gpexpand -r empties them all;
-    3. ``gpexpand -r`` from the directory -i ran in; should it fail although the catalog is as before (a new host is
-       gone), do what is left of its work here;
+    3. ``gpexpand -r`` from the directory -i ran in; if a new host is gone and the catalog is as before, or if it fails
+       over something else then, its work is done here;
     4. wait until the ports are free, put back what was moved aside, remove lock files and template.
 
     A schema gpexpand without status is dropped, if a person has approved it and no table has moved. Past the point of
@@ -79,19 +79,26 @@ class RollBackOperator(BaseOperator):
             run.tell(f"{len(ended_here)} processes that gpexpand had left on the coordinator were ended")
         if ended := leftovers.end_catalog_locks(run.hook):
             self._say(run, "coordinator", [f"{ended} sessions with gpexpand's lock on the catalog ended"])
-        recorded = places.read_recorded(run.hook, directory)
+        recorded, away = places.read_recorded(run.hook, directory), []
         for hostname, instances in places.instances_by_host(plan).items():
             if why := places.reachable(run.hook, instances):
+                away.append(hostname)
                 run.tell(f"{hostname} cannot be reached ({why}); what gpexpand built there is still there")
                 continue
             self._make_way(run, directory, instances, recorded.get(hostname))
+        if away and not differences(plan.before, read_topology(run.hook)):
+            # It would give up over the host; or, should that come back just now, empty what nobody has looked at.
+            self.log.info("gpexpand -r is not run, as %s is away; its work is done here", ", ".join(away))
+            self._complete(run, directory, status)
+            return
         result = run.hook.run_utility(["gpexpand", "-r"], stdin="", check=False, cwd=directory.path, timeout=3600)
         said = (result.stdout + result.stderr).splitlines()
         for line in said:
             self.log.info("gpexpand: %s", line)
         after = read_expansion_state(run.hook)
         if after.phase is Phase.PREPARATION_FAILED:
-            self._complete(run, plan, directory, status, said)
+            self._require_catalog_as_before(run, plan, said)
+            self._complete(run, directory, status)
         elif after.phase is not Phase.IDLE:
             raise StepFailed(f"{run.subject}: gpexpand -r", f"{after.phase}: {after.because}", after.next_action)
 
@@ -148,13 +155,8 @@ class RollBackOperator(BaseOperator):
                 own.append(instance.datadir)
         return own, others
 
-    def _complete(
-        self, run: RollbackRun, plan: Plan, directory: ExpansionDirectory, status: StatusFile, said: list[str]
-    ) -> None:
-        """Do what gpexpand -r has left undone: it gives up over a new host that does not answer.
-
-        :raises StepFailed: the catalog is not as before; that only gpexpand may put right
-        """
+    def _require_catalog_as_before(self, run: RollbackRun, plan: Plan, said: list[str]) -> None:
+        """:raises StepFailed: it is not, and only gpexpand may put that right."""
         wrong = differences(plan.before, read_topology(run.hook))
         if wrong:
             errors = " / ".join(line for line in said if "[ERROR]" in line or "[CRITICAL]" in line)
@@ -163,11 +165,13 @@ class RollBackOperator(BaseOperator):
                 f"gp_segment_configuration is not as before: {'; '.join(wrong)}. gpexpand said: {errors}",
                 "mend what it complains about, then clear this task",
             )
-        self.log.info("gpexpand -r did not come to its end; the catalog is as before, so the rest is done here")
+
+    def _complete(self, run: RollbackRun, directory: ExpansionDirectory, status: StatusFile) -> None:
+        """Do what gpexpand -r does but for the new hosts; those are cleaned up behind it in any case."""
         template = next((value for stage, value in status.lines if stage is Stage.BUILD_SEGMENT_TEMPLATE_STARTED), None)
         leftovers.remove_coordinator_files(run.hook, directory, template)
         leftovers.forget_preparation(run.hook)
-        run.tell("gpexpand -r gave up; the rest of its work was done by this task")
+        run.tell("gpexpand -r could not do all of its work; it was done by this task")
 
     # --- behind it ---------------------------------------------------------------------------------------------------
 
