@@ -386,6 +386,7 @@ def test_twenty_kills_at_random_moments_lose_no_row_and_the_next_run_finishes_th
         if worker.exitcode is None:
             kill(worker, signal.SIGKILL)
         relay.close()
+        monkeypatch.setenv(f"AIRFLOW_CONN_{CONNECTION_ID.upper()}", json.dumps(known))
         practice.clear_faults()
 
     assert (

@@ -117,10 +117,11 @@ class DirectEngine:
         """Moves until the window is over or nothing is left."""
         hook, books = self.hook, ExpansionBooks(self.hook, self.expansion_id)
         make_ready(hook, self.expansion_id)
-        hook.query("mark_not_started", dbname=SCHEMA_DATABASE)
-        hook.query("mark_interrupted", dbname=SCHEMA_DATABASE)
-        began = str(hook.query("begin_moving", dbname=SCHEMA_DATABASE)[0]["updated"])
-        history.note_begin(hook, self.expansion_id)
+        with hook.connected(SCHEMA_DATABASE) as connection:
+            hook.query("mark_not_started", connection=connection)
+            hook.query("mark_interrupted", connection=connection)
+            began = str(hook.query("begin_moving", connection=connection)[0]["updated"])
+            history.note_begin(hook, self.expansion_id, connection)
         try:
             with_children = read_version(hook).flavor.moves_children_with_parents
             work = load(hook, books, with_children=with_children, wanted=self.order.wanted, groups=self.order.groups)
@@ -193,7 +194,8 @@ class GpexpandEngine:
             make_ready(hook, self.expansion_id)
             if read_version(hook).flavor.moves_children_with_parents:
                 _tell(inheritance.pass_by(hook))
-            history.note_begin(hook, self.expansion_id)
+            with hook.connected(SCHEMA_DATABASE) as connection:
+                history.note_begin(hook, self.expansion_id, connection)
         end = local_time(hook, window.end) if window.has_end else ""
         sessions = self.order.rules.sessions
         command = engine.command(sessions, self.order.analyze, read_gpexpand_options(hook), end)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
 from greenplum_expansion.hooks.facts import SCHEMA_DATABASE
 from greenplum_expansion.hooks.greenplum import GreenplumHook
@@ -28,9 +29,10 @@ def catch_up(hook: GreenplumHook, expansion_id: str) -> None:
     hook.query("sync_history", {"expansion_id": expansion_id}, SCHEMA_DATABASE)
 
 
-def note_begin(hook: GreenplumHook, expansion_id: str) -> None:
+def note_begin(hook: GreenplumHook, expansion_id: str, connection: Any) -> None:
     """Tables move from now on."""
-    hook.query("add_to_history", {"expansion_id": expansion_id, "status": "EXPANSION STARTED"}, SCHEMA_DATABASE)
+    given = {"expansion_id": expansion_id, "status": "EXPANSION STARTED"}
+    hook.query("add_to_history", given, connection=connection)
 
 
 def note_schedule(hook: GreenplumHook, expansion_id: str, begins: datetime) -> None:
