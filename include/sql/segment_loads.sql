@@ -22,7 +22,8 @@ FROM (SELECT content, relname, relnamespace, tablespace, size_bytes,
                    END::bigint AS tablespace,
                    pg_total_relation_size(oid) AS size_bytes
             FROM gp_dist_random('pg_class')
-            WHERE relkind IN ('r', 'm') AND relpersistence <> 't' AND oid >= 16384) each_table
+            WHERE relkind IN ('r', 'm') AND relpersistence <> 't' AND oid >= 16384
+            OFFSET 0) each_table
      ) s
 JOIN pg_catalog.pg_namespace n ON n.oid = s.relnamespace
 WHERE s.place <= %(largest)s

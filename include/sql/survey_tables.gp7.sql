@@ -28,7 +28,8 @@ FROM (SELECT s.*,
                                pg_total_relation_size(oid) AS all_bytes
                         FROM gp_dist_random('pg_class')
                         WHERE relkind IN ('r', 'm') AND relpersistence <> 't' AND oid >= 16384
-                          AND oid::bigint %% %(slices)s = %(slice)s) e
+                          AND oid::bigint %% %(slices)s = %(slice)s
+                        OFFSET 0) e
                   GROUP BY e.oid) f
             JOIN pg_catalog.pg_class c ON c.oid = f.oid::oid
             JOIN pg_catalog.pg_am am ON am.oid = c.relam
