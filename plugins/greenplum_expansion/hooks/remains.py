@@ -43,7 +43,10 @@ def read_remains(hook: GreenplumHook, topology: Topology, directory: str) -> tup
 def _script(topology: Topology, host: str, directory: str) -> Script:
     datadirs = sorted({posixpath.normpath(i.datadir) for i in topology.on_host(host)})
     beside = sorted({posixpath.dirname(path) for path in datadirs} | {directory})
-    quoted, parents = " ".join(map(shlex.quote, datadirs)), " ".join(map(shlex.quote, beside))
+    # A new segment keeps the status file that the template has brought along; only a coordinator's keeps gpstart from
+    # starting, and the next expansion from beginning.
+    coordinators = " ".join(shlex.quote(i.datadir) for i in topology.on_host(host) if i.content == -1)
+    parents = " ".join(map(shlex.quote, beside))
     text = f"""
 for p in /proc/[0-9]*; do
     [ -O "$p" ] || continue
@@ -64,7 +67,7 @@ for d in "$HOME" {parents}; do
         [ -e "$path" ] && printf 'file %s\\n' "$path"
     done
 done
-for d in {quoted}; do
+for d in {coordinators}; do
     for name in gpexpand.status gpexpand.gp_segment_configuration; do
         [ -e "$d/$name" ] && printf 'file %s\\n' "$d/$name"
     done
