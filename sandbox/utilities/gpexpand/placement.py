@@ -36,7 +36,7 @@ def place(
     )
     if extra_primaries:
         everyone = sorted({*array.hosts, *hosts})
-        rows += _round((*array.segments, *rows), everyone, extra_primaries, extra_mirrors, prefix, strategy)
+        rows += _round((*array.segments, *rows), everyone, extra_primaries, extra_mirrors, prefix, strategy, 2)
     return rows
 
 
@@ -51,8 +51,12 @@ def _round(
     mirror_directories: Sequence[str],
     prefix: str,
     strategy: str,
+    first_step: int = 1,
 ) -> list[Segment]:
-    """One primary a directory on each host, with mirrors; primaries take their dbids before all mirrors."""
+    """One primary a directory on each host, with mirrors; primaries take their dbids before all mirrors.
+
+    :param first_step: spread mirrors of the existing hosts' further primaries begin on the second host on
+    """
     content = max(s.content for s in existing) + 1
     ports = _Ports(existing)
     primaries: list[Segment] = []
@@ -61,7 +65,8 @@ def _round(
         for index, directory in enumerate(primary_directories):
             primaries.append(_segment(host, ports.take(host, "p"), f"{directory}/{prefix}{content}", content, "p"))
             if mirror_directories:
-                step = 1 if strategy == "grouped" else index + 1
+                step = 1 if strategy == "grouped" else index + first_step
+                step += step >= len(hosts)  # not on the primary's own host
                 other = hosts[(place + step) % len(hosts)]
                 directory = mirror_directories[index]
                 mirrors.append(_segment(other, ports.take(other, "m"), f"{directory}/{prefix}{content}", content, "m"))
