@@ -38,6 +38,10 @@ lint: environment-python ## ruff, mypy and the rules of the house (which room ma
 	@$(PYTHON) -m mypy
 	@PYTHONPATH=plugins:. .venv/bin/lint-imports
 
+.PHONY: bench-moves
+bench-moves: environment ## time of the direct engine beside gpexpand: CONNECTION=file.json, a cluster with benchmarks.moves prepared and segments added
+	@PYTHONPATH=plugins:. $(PYTHON) -m benchmarks.moves run --connection "$(CONNECTION)"
+
 .PHONY: format
 format: environment-python ## rewrite to the one style
 	@$(PYTHON) -m ruff check --fix-only .

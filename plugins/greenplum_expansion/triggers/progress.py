@@ -68,7 +68,7 @@ class ProgressTrigger(BaseTrigger):
         moving_dag_id: str,
         moving_run_id: str,
         moving_task_id: str,
-        progress_interval: float = 10.0,
+        progress_interval: float = 5.0,
         initial_delay: float = 10.0,
     ) -> None:
         super().__init__()
@@ -95,11 +95,13 @@ class ProgressTrigger(BaseTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Look, say, sleep, until that task has ended."""
-        await asyncio.sleep(self.initial_delay)
+        clock = asyncio.get_running_loop().time
+        earliest = clock() + self.initial_delay
         reporter = _Reporter(self.greenplum_conn_id, self.log)
         while (state := await self._state()) not in ENDED:
             await reporter.look()
             await asyncio.sleep(self.progress_interval)
+        await asyncio.sleep(max(0.0, earliest - clock()))
         yield TriggerEvent({"state": state})
 
     async def _state(self) -> str:
