@@ -129,7 +129,8 @@ elif ! [ -e "$data/postgresql.conf" ]; then why='holds no database (no postgresq
 else why=yes
 fi
 printf 'data=%s\\n' "$why"
-if read -r stat 2>/dev/null </proc/{int(backend_pid or 0)}/stat && read -r server 2>/dev/null <"$data/postmaster.pid"; then
+if read -r stat 2>/dev/null </proc/{int(backend_pid or 0)}/stat &&
+        read -r server 2>/dev/null <"$data/postmaster.pid"; then
     set -- ${{stat##*) }}
     [ "$2" = "$server" ] && printf 'server=yes\\n'
 fi

@@ -51,8 +51,8 @@ def test_what_cannot_be_written_or_is_taken_is_told():
 def test_too_little_room_names_what_to_free_and_what_else_to_choose():
     assert space(600 * GIB) == (
         "ERROR Backup destination mdw:/backup/e1: 600.0 GiB needed, 490.0 GiB of 500.0 GiB free on /backup can be "
-        "used. Remedy: free 110.0 GiB on /backup, name a destination with 600.0 GiB, choose 'schema and settings' if a fresh "
-        "backup of your own exists, or name fewer databases, schemas or tables."
+        "used. Remedy: free 110.0 GiB on /backup, name a destination with 600.0 GiB, choose 'schema and settings' if "
+        "a fresh backup of your own exists, or name fewer databases, schemas or tables."
     )
 
 
