@@ -38,7 +38,7 @@ class Watch:
         self._thread = threading.Thread(target=self._work, name="watch", daemon=True)
 
     def __enter__(self) -> Watch:
-        self._look()
+        self._look(also_others=False)  # the row has just been written
         self._thread.start()
         return self
 
@@ -55,10 +55,10 @@ class Watch:
         while not self._over.wait(self._every):
             self._look()
 
-    def _look(self) -> None:
+    def _look(self, *, also_others: bool = True) -> None:
         try:
             said = self._read()
-            if not said.stop and self._is_overtaken():
+            if also_others and not said.stop and self._is_overtaken():
                 because = "gpexpand, or another task of this expansion, has begun to move tables"
                 said = Control(said.paused, said.sessions, because)
         except ExpansionError as error:

@@ -117,11 +117,11 @@ class DirectEngine:
         """Moves until the window is over or nothing is left."""
         hook, books = self.hook, ExpansionBooks(self.hook, self.expansion_id)
         make_ready(hook, self.expansion_id)
-        with hook.connected(SCHEMA_DATABASE) as connection:
-            hook.query("mark_not_started", connection=connection)
-            hook.query("mark_interrupted", connection=connection)
-            began = str(hook.query("begin_moving", connection=connection)[0]["updated"])
-            history.note_begin(hook, self.expansion_id, connection)
+        session = books.session()
+        hook.query("mark_not_started", connection=session)
+        hook.query("mark_interrupted", connection=session)
+        began = str(hook.query("begin_moving", connection=session)[0]["updated"])
+        history.note_begin(hook, self.expansion_id, session)
         try:
             with_children = read_version(hook).flavor.moves_children_with_parents
             work = load(hook, books, with_children=with_children, wanted=self.order.wanted, groups=self.order.groups)
@@ -144,10 +144,11 @@ class DirectEngine:
                     mover.stop()
                 moved = mover.run(window.end.timestamp() if window.has_end else None)
             self.rates_learned(mover.queue.rates)
+            books.settle()
+            self._end(began, books.session())
         finally:
             self._mover = None
             books.close()
-        self._end(began)
         return moved
 
     def finish(self, job_log: str) -> Moved:
@@ -162,8 +163,8 @@ class DirectEngine:
         if self._mover is not None:
             self._mover.stop()
 
-    def _end(self, began: str) -> None:
-        written = self.hook.query("end_moving", {"began": began}, SCHEMA_DATABASE)
+    def _end(self, began: str, session: Any) -> None:
+        written = self.hook.query("end_moving", {"began": began}, connection=session)
         if not written:
             log.warning("Somebody else moves tables by now; how it ends is theirs to say")
         elif written[0]["status"] == "EXPANSION COMPLETE":

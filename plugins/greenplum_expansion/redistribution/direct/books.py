@@ -57,7 +57,7 @@ class ExpansionBooks:
                 "index_bytes": [table.move.index_bytes for table in tables],
                 "roots": [table.root_name for table in tables],
             }
-            self._hook.query("describe_history", given, connection=self._open())
+            self._hook.query("describe_history", given, connection=self.session())
 
     def begin(self, moves: Sequence[Move]) -> None:
         """These are under way."""
@@ -87,9 +87,13 @@ class ExpansionBooks:
                     self._owe(move, "NOT STARTED", "RETRYING", attempt.began, None, attempt.error)
         self._pay()
 
+    def settle(self) -> None:
+        """Write what is owed, if that is possible."""
+        self._pay()
+
     def close(self) -> None:
         """Write what is owed, if that is possible, and end the session."""
-        self._pay()
+        self.settle()
         if self._owed:
             log.warning("%d tables could not be written down; the next run finds out about them", len(self._owed))
         if self._connection is not None:
@@ -114,7 +118,7 @@ class ExpansionBooks:
             "ended": [moment if keep else None for moment, keep in zip(ended, kept, strict=True)],
         }
         try:
-            connection = self._open()
+            connection = self.session()
             self._hook.query("update_books", {**wanted, **times, "statuses": plain}, connection=connection)
             self._hook.query(
                 "update_history",
@@ -134,7 +138,11 @@ class ExpansionBooks:
             return
         self._owed, self._failures = {}, {}
 
-    def _open(self) -> Any:
+    def session(self) -> Any:
+        """The session of the books, for what else is asked of gpexpand's list: each new one costs a session everywhere.
+
+        :raises RemoteError: the cluster does not answer
+        """
         if self._connection is None or self._connection.closed:
             self._connection = self._hook.connect(
                 SCHEMA_DATABASE, application_name="greenplum_expansion books", options={"lock_timeout": "10s"}

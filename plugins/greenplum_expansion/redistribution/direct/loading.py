@@ -11,7 +11,6 @@ import psycopg2
 
 from greenplum_expansion import sql
 from greenplum_expansion.errors import RemoteError
-from greenplum_expansion.hooks.facts import SCHEMA_DATABASE
 from greenplum_expansion.hooks.greenplum import GreenplumHook
 from greenplum_expansion.planning.moves import Move, Storage
 from greenplum_expansion.redistribution.direct.books import Described, ExpansionBooks
@@ -64,7 +63,7 @@ def load(
     :param groups: names of the tables that should move in one window
     :raises RemoteError: the cluster does not answer
     """
-    listed = _read_list(hook, wanted)
+    listed = _read_list(books.session(), wanted)
     measured = not any(row.bytes for rows in listed.values() for row in rows)
     placed: list[tuple[int, Move]] = []
     work = Workload()
@@ -84,9 +83,9 @@ def slices(items: Sequence[Any], size: int = SLICE) -> Iterator[Sequence[Any]]:
     return (items[begin : begin + size] for begin in range(0, len(items), size))
 
 
-def _read_list(hook: GreenplumHook, wanted: Callable[[str, str], bool]) -> dict[str, list[_Listed]]:
+def _read_list(session: Any, wanted: Callable[[str, str], bool]) -> dict[str, list[_Listed]]:
     listed: dict[str, list[_Listed]] = {}
-    with hook.connected(SCHEMA_DATABASE) as connection, connection.cursor() as cursor:
+    with session.cursor() as cursor:
         try:
             cursor.execute(sql.load("moves_to_do"))
             # Not as dictionaries: of a hundred thousand rows they would take more than the moves.

@@ -78,15 +78,19 @@ class Cluster:
 class Books:
     """Counts what it was told."""
 
-    def __init__(self) -> None:
+    def __init__(self, cluster: Cluster) -> None:
+        self.cluster = cluster
         self.described = 0
+
+    def session(self) -> Connection:
+        return Connection(self.cluster.rows)
 
     def describe(self, dbname: str, tables: Sequence[Described]) -> None:
         self.described += len(tables)
 
 
 def read(cluster: Cluster, **options: Any) -> Any:
-    return load(cluster, Books(), with_children=options.pop("with_children", False), **options)  # type: ignore[arg-type]
+    return load(cluster, Books(cluster), with_children=options.pop("with_children", False), **options)  # type: ignore[arg-type]
 
 
 def test_moves_are_in_rank_order_over_all_databases_and_each_has_its_statement() -> None:
