@@ -29,7 +29,7 @@ class WindowRules:
     :param grace: seconds a move under way may go on beyond the window's end before it is cancelled
     :param longest_window: seconds; a move that needs more fits no window
     :param oversize: moves that fit no window are begun when a window opens, and run beyond its end
-    :param tiny: bytes; tables that together have no more are so quick that the commit is most of the work: they share it
+    :param tiny: bytes; tables that have no more together are so quick that they share one commit
     :param batch: tiny tables in one transaction, at most
     """
 
