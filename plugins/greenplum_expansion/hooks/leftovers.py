@@ -224,9 +224,14 @@ def remove_template_tablespaces(hook: GreenplumHook, plan: Plan) -> list[str]:
 
 
 def forget_preparation(hook: GreenplumHook) -> None:
-    """Remove gpexpand's status file and its copy of the catalog: what ``gpexpand -r`` does last."""
+    """Remove gpexpand's status file and its copy of the catalog, as ``gpexpand -r`` does last; and its pid file.
+
+    Only while no gpexpand is at work. A pid file that is left keeps the next gpexpand from running once the pid is used
+    again.
+    """
     where = hook.environment().coordinator_data_directory
-    hook.coordinator().run(["rm", "-f", "--", *(posixpath.join(where, name) for name in STATUS_FILES)])
+    names = (*STATUS_FILES, "gpexpand.pid")
+    hook.coordinator().run(["rm", "-f", "--", *(posixpath.join(where, name) for name in names)])
 
 
 def interrupt_gpexpand(hook: GreenplumHook) -> list[str]:
