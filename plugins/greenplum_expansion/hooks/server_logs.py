@@ -51,12 +51,13 @@ def death(entry: str) -> str:
 
 
 def _look(directories: list[str]) -> Script:
-    """Greenplum 6 keeps its logs in pg_log, 7 in log."""
+    """Greenplum 6 keeps its logs in pg_log, 7 in log; startup.log holds what was before there was a log, in CSV too."""
     quoted = " ".join(map(shlex.quote, directories))
     return Script(
         f"""
 for d in {quoted}; do
-    last=$(cat -- "$d"/log/*.csv "$d"/pg_log/*.csv 2>/dev/null | grep -aE ',"(FATAL|PANIC)",' | tail -n 1)
+    last=$(cat -- "$d"/log/*.csv "$d"/pg_log/*.csv "$d"/log/startup.log "$d"/pg_log/startup.log 2>/dev/null |
+        grep -aE ',"(FATAL|PANIC)",' | LC_ALL=C sort | tail -n 1)
     [ -z "$last" ] || printf '%s\\t%s\\n' "$d" "$last"
 done
 exit 0""",

@@ -37,9 +37,9 @@ def _instance(hostname: str, directory: Path) -> NewInstance:
     return NewInstance(hostname, hostname, 6000, str(directory), 11, 4, "p")
 
 
-def _log(directory: Path, name: str, text: str) -> Path:
-    (directory / name).mkdir(parents=True)
-    (directory / name / "gpdb-2026-11-20_133324.csv").write_text(text)
+def _log(directory: Path, name: str, text: str, file: str = "gpdb-2026-11-20_133324.csv") -> Path:
+    (directory / name).mkdir(parents=True, exist_ok=True)
+    (directory / name / file).write_text(text)
     return directory
 
 
@@ -52,6 +52,19 @@ def test_the_last_death_is_told_once_with_where_it_stands(shared_host: RemoteHos
     said = last_deaths(_Hook(shared_host), instances)  # type: ignore[arg-type]
 
     assert said == [f"sdw3:{seven}: {SAID}"]
+
+
+def test_a_server_that_died_before_it_had_a_log_of_its_own(shared_host: RemoteHost, tmp_path: Path) -> None:
+    early = '2026-11-20 13:33:24.1 UTC,,,p1,,,,,0,,,seg4,,,,,"FATAL","XX000","could not create any TCP/IP sockets",,\n'
+    only_early = _log(tmp_path / "early", "log", early, "startup.log")
+    both = _log(_log(tmp_path / "both", "log", early, "startup.log"), "log", ENTRY)
+
+    said = last_deaths(_Hook(shared_host), [_instance("sdw3", only_early), _instance("sdw3", both)])  # type: ignore[arg-type]
+
+    assert said == [
+        f"sdw3:{only_early}: could not create any TCP/IP sockets (SQLSTATE XX000)",
+        f"sdw3:{both}: {SAID}",
+    ]
 
 
 def test_without_a_log_nothing_is_said(shared_host: RemoteHost, tmp_path: Path) -> None:
