@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from greenplum_expansion.checks.gpstate import GpstateReports, check_gpstate
@@ -27,6 +28,15 @@ def test_a_status_file_of_an_interrupted_preparation() -> None:
 
     assert StatusFile.parse(text).input_file == "/home/gpadmin/in.txt"
     assert (state.phase, state.stage) == (Phase.PREPARATION_FAILED, Stage.BUILD_SEGMENTS_STARTED)
+
+
+def test_a_status_file_past_the_point_of_no_return() -> None:
+    said = _said("50_after_a_kill_past_the_point_of_no_return").splitlines(keepends=True)
+    text = "".join(line for line in said if re.match(r"[A-Z_]+:", line) and not line.startswith(("ERROR", "LINE")))
+
+    state = classify(ExpansionFacts(status_file=text, gpexpand_pid=None, schema_exists=False, schema_status=None))
+
+    assert (state.phase, state.stage) == (Phase.PREPARATION_UNFINISHED, Stage.SETUP_EXPANSION_SCHEMA_STARTED)
 
 
 def test_the_reason_why_a_preparation_failed() -> None:
