@@ -50,7 +50,14 @@ def test_connection_test_tells_why_a_connection_does_not_work(stack: AirflowStac
     assert "Next:" in words
 
 
-@pytest.mark.parametrize("conf", [{}, {"new_hosts": []}, {"new_hosts": ["sdw3"], "parallel_moves": 1000}])
+@pytest.mark.parametrize(
+    "conf",
+    [
+        {"new_hosts": "sdw3"},
+        {"new_hosts": ["sdw3"], "parallel_moves": 1000},
+        {"new_hosts": ["sdw3"], "preparation_parts": ["magic"]},
+    ],
+)
 def test_request_that_cannot_be_meant_is_refused_at_the_form(stack: AirflowStack, conf: dict[str, object]) -> None:
     with stack.api("op") as api, pytest.raises(AirflowApiError, match="400"):
         api.trigger("greenplum_expand", conf)

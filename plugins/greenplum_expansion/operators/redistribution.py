@@ -170,7 +170,8 @@ class RedistributeOperator(BaseOperator):
         return StepFailed(
             run.subject,
             f"what was to move has moved; {len(left)} tables are left, as only some were asked for",
-            "trigger greenplum_redistribute for the others",
+            "when the others may move, run `gpexpand` on the coordinator, which moves all that is left; then clear "
+            "this task with what follows",
         )
 
     def _nothing_comes(self, run: ExpansionRun) -> StepFailed:
@@ -178,7 +179,8 @@ class RedistributeOperator(BaseOperator):
         return StepFailed(
             run.subject,
             f"{len(left)} tables have not moved, and no window comes any more",
-            "trigger greenplum_redistribute with windows that are still to come",
+            "when they may move, run `gpexpand` on the coordinator (-e ends it at a time), which moves all that is "
+            "left; then clear this task with what follows",
         )
 
 
@@ -224,8 +226,8 @@ def _fits_nowhere(run: ExpansionRun, moved: Moved) -> ExpansionError:
     return StepFailed(
         run.subject,
         f"{len(moved.left)} tables are forecast to take longer than any window: {_names(moved)}",
-        "trigger greenplum_redistribute with a longer window, or with tables longer than every window 'in a window of "
-        "its own'",
+        "when they may move, run `gpexpand` on the coordinator without an end; then clear this task with what follows; "
+        "next time choose that such tables move in a window of their own",
     )
 
 
