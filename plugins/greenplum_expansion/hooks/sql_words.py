@@ -33,7 +33,9 @@ _CONNECT_ACTIONS = (
     ("does not exist", "correct the database (schema) or the login in the connection"),
     ("SSL", "correct sslmode in the connection's extra"),
 )
-_PRODUCT = re.compile(r"\((?P<name>[A-Za-z ]*?(?:Database|Greengage|MatrixDB|Cloudberry)[A-Za-z ]*?) (?P<version>[0-9][^ )]*)")
+_PRODUCT = re.compile(
+    r"\((?P<name>[A-Za-z ]*?(?:Database|Greengage|MatrixDB|Cloudberry)[A-Za-z ]*?) (?P<version>[0-9][^ )]*)"
+)
 _OPTION_NAME = re.compile(r"[a-z_][a-z0-9_.]*\Z")
 
 
