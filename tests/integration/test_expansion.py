@@ -17,6 +17,7 @@ from tests.support.snapshot import hook_for, segment_count, snapshot
 pytestmark = [pytest.mark.sandbox, pytest.mark.airflow, pytest.mark.integration, pytest.mark.slow]
 
 CONF = {"greenplum_conn_id": CONNECTION, "new_hosts": NEW_HOSTS}
+QUICK = {**CONF, "hardware_check": "none", "backup": "none"}  # where neither is what the test is about
 
 
 def test_a_rejected_plan_changes_nothing_and_an_approved_one_is_proven(
@@ -24,7 +25,7 @@ def test_a_rejected_plan_changes_nothing_and_an_approved_one_is_proven(
 ) -> None:
     before = snapshot(connection)
 
-    with ended_with_test(Run.trigger(airflow, EXPAND, CONF)) as run:
+    with ended_with_test(Run.trigger(airflow, EXPAND, QUICK)) as run:
         run.answer("Reject")
         run.wait_succeeded()
         assert run.xcom("report")["outcome"] == "rejected"
@@ -37,7 +38,7 @@ def test_a_rejected_plan_changes_nothing_and_an_approved_one_is_proven(
         shown = question["params"]["input_file"]["value"]
         assert "sdw3|10.77.0.23|6000|/data/primary/gpseg4|11|4|p" in shown
 
-        with ended_with_test(Run.trigger(airflow, EXPAND, CONF)) as second:
+        with ended_with_test(Run.trigger(airflow, EXPAND, QUICK)) as second:
             assert second.wait_ended() == "failed"
             errors = second.findings(severity="error")
             assert [error["subject"] for error in errors] == ["Expansion already under way"]
@@ -70,7 +71,7 @@ def test_a_rejected_plan_changes_nothing_and_an_approved_one_is_proven(
         assert {state for name, state in run.states().items() if not name.startswith(skipped)} == {"success"}
         assert snapshot(connection) == after
 
-    with ended_with_test(Run.trigger(airflow, EXPAND, CONF)) as again:
+    with ended_with_test(Run.trigger(airflow, EXPAND, QUICK)) as again:
         assert again.wait_ended() == "failed"
         assert {error["subject"] for error in again.findings(severity="error")} == {"new host sdw3", "new host sdw4"}
 
@@ -81,7 +82,7 @@ def test_failures_end_in_a_known_state_and_the_same_run_reaches_its_end(
     """Taken back while it can be, finished forward when it cannot, and tables that fail are moved by a later try."""
     before = snapshot(connection)
     # gpexpand moves the tables here, and in the test above the direct engine.
-    with ended_with_test(Run.trigger(airflow, EXPAND, {**CONF, "approval": False, "engine": "gpexpand"})) as run:
+    with ended_with_test(Run.trigger(airflow, EXPAND, {**QUICK, "approval": False, "engine": "gpexpand"})) as run:
         # A person marks the task failed while gpexpand builds segments: it is stopped, and what it did is taken back.
         cluster.set_fault("gpexpand.BUILD_SEGMENTS_STARTED", "hang")
         run.wait_for_task("add_segments", "deferred")
