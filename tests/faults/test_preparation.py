@@ -240,12 +240,11 @@ def test_a_host_whose_plug_is_pulled_in_the_middle_is_finished_when_it_is_back(
     preparing: Preparing, practice: Practice, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Files and manifest have outlived it; what was live only is set again."""
+    _pull_plug(practice)  # what tests before this one have left live only would be gone afterwards
     before = preparing.snapshot()
     with pytest.raises(WorkerKilled), killed_at_change(monkeypatch, 12):
         preparing.prepare(PreparationPart.LIMITS, PreparationPart.KERNEL, PreparationPart.HUGE_PAGES)
-    practice.close()
-    practice.sandbox("fault", "host-down", HOST)
-    practice.sandbox("fault", "host-up", HOST)
+    _pull_plug(practice)
     preparing.prepare(PreparationPart.LIMITS, PreparationPart.KERNEL, PreparationPart.HUGE_PAGES)
     assert preparing.prepare(PreparationPart.LIMITS, PreparationPart.KERNEL, PreparationPart.HUGE_PAGES) == []
     assert preparing.root("sysctl -n vm.swappiness").strip() == "10"
@@ -254,6 +253,12 @@ def test_a_host_whose_plug_is_pulled_in_the_middle_is_finished_when_it_is_back(
 
 
 @pytest.mark.proves("preparation:reboot")
+def _pull_plug(practice: Practice) -> None:
+    practice.close()
+    practice.sandbox("fault", "host-down", HOST)
+    practice.sandbox("fault", "host-up", HOST)
+
+
 def test_a_host_is_started_anew_only_if_something_needs_it_and_it_is_allowed(preparing: Preparing) -> None:
     selinux, reboot = PreparationPart.SELINUX, PreparationPart.REBOOT
     task = preparing.reboot_task()
