@@ -97,14 +97,15 @@ SYNCED = Prepare(
     " (mode <> 's' or status <> 'u')\")\" = 0 ]; do sleep 0.2; done",
 )
 ROLLED_BACK = Prepare("rolled back", "gpexpand -r >/dev/null; test ! -e /data/master/gpseg-1/gpexpand.status")
+_ON_ITS_WAY = "psql -d postgres -Atc \"select 1 from gpexpand.status_detail where status='IN PROGRESS'\" | grep -q 1"
 MOVING = (
-    "psql -d postgres -Atc \"select 1 from gpexpand.status_detail where status='IN PROGRESS'\" | grep -q 1 &&"
-    " awk '/Querying gpexpand/{n=0} /Finished expanding/{n++} END{exit n<2}' gpAdminLogs/gpexpand_*.log"
+    f"{_ON_ITS_WAY} && awk '/Querying gpexpand/{{n=0}} /Finished expanding/{{n++}} END{{exit n<2}}'"
+    f" gpAdminLogs/gpexpand_*.log && {_ON_ITS_WAY}"
 )
 """Two tables have moved in this run, and one is on its way.
 
 Asked in this order: what is on its way was begun by this run, so its first line is in the log, which ends the count of
-the run before.
+the run before; and asked once more, as that table may have arrived while the log was read.
 """
 REDO = Prepare(
     "leaves that have moved may move again: the way to another run on a cluster that is expanded already",

@@ -121,6 +121,7 @@ def _failing() -> tuple[Step, ...]:
     return (
         Replay("23_gpexpand_i_bad_unreach"), ROLLED_BACK,
         Replay("23_gpexpand_i_bad_space"), ROLLED_BACK, *NO_ORPHANS,
+        Prepare("no directory that a name with a space has left", "rm -rf '/data/primary/gpseg4 x'", "sdw3"),
         *(Prepare("a place for a tablespace", "mkdir -p /data/ts1", host) for host in ("mdw", "smdw", "sdw1", "sdw2")),
         Prepare("a tablespace of a user", "psql -qd demo -c \"create tablespace fastts location '/data/ts1'\""),
         Replay("78_interview_with_tablespace", select=figures_left_out),
