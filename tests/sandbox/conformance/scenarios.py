@@ -168,7 +168,7 @@ def _expansion() -> tuple[Step, ...]:
         Replay("40c_gpexpand_tables_after_d5", select=progress_words),
         Prepare("tables that are expanded, but not in gpexpand's books",
                 "; ".join(f'psql -qc "ALTER TABLE ONLY {name} EXPAND TABLE" 2>&-' for name in expanded) + "; true"),
-        Replay("55_gpexpand_redistribution_SIGINT", select=moved_part, faults={"slow-moves": "1"},
+        Replay("55_gpexpand_redistribution_SIGINT", select=moved_part, faults={"slow-moves": "0.1"},
                interrupt=Interrupt("INT", MOVING)),
         Replay(
             "55b_state_after_SIGINT",
@@ -176,7 +176,7 @@ def _expansion() -> tuple[Step, ...]:
             '"select status, count(*) from gpexpand.status_detail group by 1"; gpstate -x',
             "the recorded command was cut", select=progress_words,
         ),
-        Replay("56_gpexpand_redistribution_SIGKILL", select=moved_part, faults={"slow-moves": "1"},
+        Replay("56_gpexpand_redistribution_SIGKILL", select=moved_part, faults={"slow-moves": "0.1"},
                interrupt=Interrupt("KILL", MOVING)),
         Replay("56b_state_right_after_SIGKILL", select=progress_words),
         Replay("57_gpexpand_resume_after_SIGKILL", select=moved_part),
