@@ -252,13 +252,13 @@ def test_a_host_whose_plug_is_pulled_in_the_middle_is_finished_when_it_is_back(
     assert preparing.snapshot() == before
 
 
-@pytest.mark.proves("preparation:reboot")
 def _pull_plug(practice: Practice) -> None:
     practice.close()
     practice.sandbox("fault", "host-down", HOST)
     practice.sandbox("fault", "host-up", HOST)
 
 
+@pytest.mark.proves("preparation:reboot")
 def test_a_host_is_started_anew_only_if_something_needs_it_and_it_is_allowed(preparing: Preparing) -> None:
     selinux, reboot = PreparationPart.SELINUX, PreparationPart.REBOOT
     task = preparing.reboot_task()
