@@ -53,7 +53,9 @@ def run(cluster: Practice, request: pytest.FixtureRequest) -> Iterator[Callable[
 
     yield make
     cluster.clear_faults()
-    cluster.run(". /usr/local/greenplum-db/greenplum_path.sh; psql -d postgres -c 'select 1' || gpstart -a")
+    cluster.run(
+        ". /usr/local/greenplum-db/greenplum_path.sh; psql -d postgres -c 'select 1' || { gpstop -a -m; gpstart -a; }"
+    )
     cluster.run(f"rm -rf {EXPANSIONS}")
 
 
@@ -117,7 +119,8 @@ def test_a_worker_killed_meanwhile_finds_the_restart_without_sql(run, cluster):
     assert jobs(cluster) == 1
 
 
-def test_a_cluster_left_down_between_stop_and_start_is_started_by_the_retry(run, cluster):
+@pytest.mark.parametrize("left", ["gpstop -a -M immediate", "gpstop -a -M immediate; gpstart -a -m"])
+def test_a_cluster_left_down_between_stop_and_start_is_started_by_the_retry(run, cluster, left):
     made = run()
     first = made.start(task())
     wait_for(cluster, f"grep -q 'starting the cluster' {first.trigger.job_dir}/log")
@@ -127,7 +130,8 @@ def test_a_cluster_left_down_between_stop_and_start_is_started_by_the_retry(run,
         "children=$(cat /proc/$shell/task/$shell/children); read -r supervisor rest < supervisor; "
         "kill -9 $supervisor $shell $children"
     )
-    cluster.run(". /usr/local/greenplum-db/greenplum_path.sh; gpstop -a -M immediate")
+    wait_for(cluster, "! pgrep -f '[s]andbox.database.instance start'")
+    cluster.run(f". /usr/local/greenplum-db/greenplum_path.sh; {left}")
     assert cluster.run('psql -d postgres -c "select 1"').exit_code != 0
     assert to_the_end(made, made.start(task())) == "restarted; all instances are up and in sync"
     assert jobs(cluster) == 2

@@ -29,7 +29,17 @@ say 'stopping the cluster'
 gpstop -a -M fast -t {_STOP_SECONDS} </dev/null || say "gpstop ended with exit code $?"
 if runs; then say 'the coordinator still runs; nothing is started'; exit 3; fi
 """
+# A gpstart that was killed may have left the coordinator up without its segments; the next one would refuse because of
+# it. Whoever has started the whole cluster meanwhile has done our work.
 _START = """
+starting() { pgrep -u "$(id -u)" -f '[b]in/gpstart|[p]g_ctl .*start' >/dev/null; }
+if starting; then say 'somebody starts it already; waiting for that to end'; fi
+while starting; do sleep 1; done
+if runs && grep -q 'role=utility' "$MASTER_DATA_DIRECTORY/postmaster.opts"; then
+  say 'the coordinator runs without its segments; ending that first'
+  gpstop -a -m -M fast </dev/null
+fi
+if runs; then say 'it runs already'; exit 0; fi
 say 'starting the cluster'
 gpstart -a </dev/null
 """
@@ -41,7 +51,7 @@ def restart_script() -> Script:
 
 
 def start_script() -> Script:
-    """Start a cluster that is down."""
+    """Start a cluster that is down, or of which only the coordinator runs."""
     return Script(_BEGIN + _START, "start the cluster")
 
 

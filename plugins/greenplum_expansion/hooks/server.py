@@ -32,11 +32,19 @@ class ServerMode(StrEnum):
     RESTRICTED = "restricted to superusers"
     MAINTENANCE = "in maintenance mode"
 
+    @property
+    def answers(self) -> bool:
+        """Whether it takes SQL from everybody who may connect."""
+        return self not in (ServerMode.DOWN, ServerMode.MAINTENANCE)
 
-def reach_coordinator(hook: GreenplumHook) -> ServerMode:
+
+def find_server(hook: GreenplumHook) -> ServerMode:
     """Make the hook's environment known, with the server or without it, and say how the server runs.
 
-    :raises RemoteError: it can be neither reached nor found to be down
+    Maintenance mode is what a person chose, or what a gpstart that was killed has left: it starts the coordinator alone
+    first, to read the catalog.
+
+    :raises RemoteError: it can be neither reached nor found not to answer
     """
     try:
         environment = hook.environment()
@@ -44,15 +52,24 @@ def reach_coordinator(hook: GreenplumHook) -> ServerMode:
         _find_without_server(hook, error)
         environment = hook.environment()
     mode = _read_mode(hook, environment.coordinator_data_directory)
-    if mode is ServerMode.MAINTENANCE:
-        raise ActionRefused(
-            f"Coordinator {environment.hostname}",
-            "it runs in maintenance mode, without its segments",
-            "end that with 'gpstop -a -m' on the coordinator, then clear this task",
-        )
-    if mode is not ServerMode.DOWN:
+    if mode.answers:
         with hook.connected():  # a server that runs but does not answer is none to act on
             pass
+    return mode
+
+
+def reach_coordinator(hook: GreenplumHook) -> ServerMode:
+    """As find_server, for those who can do nothing about maintenance mode.
+
+    :raises ActionRefused: the coordinator runs in maintenance mode
+    """
+    mode = find_server(hook)
+    if mode is ServerMode.MAINTENANCE:
+        raise ActionRefused(
+            f"Coordinator {hook.environment().hostname}",
+            "it runs in maintenance mode, without its segments; a gpstart that was killed leaves it so, too",
+            "end that with 'gpstop -a -m' on the coordinator, then clear this task",
+        )
     return mode
 
 
@@ -65,7 +82,7 @@ def read_state_without_server(hook: GreenplumHook) -> ExpansionState | None:
 
 
 def _find_without_server(hook: GreenplumHook, error: RemoteError) -> None:
-    """Adopt the environment that the newest plan or the connection tells; `error` again if the server runs."""
+    """Adopt the environment that the newest plan or the connection tells; `error` again if the server takes SQL."""
     coordinator = _planned_coordinator(hook)
     extra = hook.connection.extra_dejson
     where = extra_text(extra, "coordinator_data_directory") or (coordinator.datadir if coordinator else None)
@@ -80,7 +97,7 @@ def _find_without_server(hook: GreenplumHook, error: RemoteError) -> None:
         backend_pid=None,
         gphome=extra_text(extra, "gphome"),
     )
-    if _read_mode(hook, where) is not ServerMode.DOWN:
+    if _read_mode(hook, where).answers:
         raise error
     hook.adopt_environment(environment)
 

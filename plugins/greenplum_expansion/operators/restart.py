@@ -23,7 +23,7 @@ from greenplum_expansion.hooks.restart import (
     start_script,
     unreachable_hosts,
 )
-from greenplum_expansion.hooks.server import ServerMode, reach_coordinator
+from greenplum_expansion.hooks.server import find_server
 from greenplum_expansion.operators.run import ExpansionRun, expansion_run, record_step, started_now
 from greenplum_expansion.planning.restart import RestartAction, RestartFacts, decide_restart
 from greenplum_expansion.request import SessionsChoice
@@ -88,8 +88,7 @@ class RestartClusterOperator(BaseOperator):
         with expansion_run(context) as run:
             if event["state"] == UNREACHABLE:
                 raise StepFailed(run.subject, event["message"], "clear this task: it finds the job and follows it")
-            mode = reach_coordinator(run.hook)
-            if mode is ServerMode.DOWN:
+            if not find_server(run.hook).answers:
                 raise self._not_started(run, event)
             if self._decide(run) is not RestartAction.DONE:
                 raise StepFailed(
@@ -113,15 +112,16 @@ class RestartClusterOperator(BaseOperator):
         return outcome
 
     def _decide(self, run: ExpansionRun) -> RestartAction:
-        is_down = reach_coordinator(run.hook) is ServerMode.DOWN
+        mode = find_server(run.hook)
         run.require_claim()
         hook, directory = run.hook, run.directory
         facts = RestartFacts(
-            is_down=is_down,
+            mode=str(mode),
+            answers=mode.answers,
             begun=read_begin(hook, directory),
-            started=None if is_down else float(hook.query("postmaster_start")[0]["started"]),
-            state=None if is_down else read_expansion_state(hook),
-            presence=None if is_down else directory.require_plan().presence(read_topology(hook)),
+            started=float(hook.query("postmaster_start")[0]["started"]) if mode.answers else None,
+            state=read_expansion_state(hook) if mode.answers else None,
+            presence=directory.require_plan().presence(read_topology(hook)) if mode.answers else None,
         )
         action, because = decide_restart(f"Restart of {run.subject}", facts)
         self.log.info("Decision: %s, because %s", action, because)
@@ -204,7 +204,7 @@ class RestartClusterOperator(BaseOperator):
                 "make the standby's host reachable and clear this task; or, if the standby certainly does not act as "
                 "coordinator, run 'gpstart' on the coordinator, answer yes, and clear this task"
             )
-        return StepFailed(f"Restart of {run.subject}", f"the cluster is down. It said: {said}", action)
+        return StepFailed(f"Restart of {run.subject}", f"the cluster does not run. It said: {said}", action)
 
     def _said(self, run: ExpansionRun, event: dict[str, Any]) -> str:
         lines = run.hook.job(event["job_dir"]).read_log_tail(_LOG_READ).splitlines()

@@ -6,7 +6,8 @@ alone, and then stops everything leaves the cluster down. Facts (gpstop, gpstart
 - gpstop asks when mode smart has waited for two minutes, even with ``-a``; mode fast never asks.
 - gpstart does not start with a standby that cannot be reached: with ``-a`` it gives up, and ``-y`` changes nothing
   about that. ``-S`` would skip the question whether the standby has been promoted meanwhile, so it is for a person.
-- gpstart ends segments that still run and starts them; one that was killed can simply be run again.
+- gpstart ends segments that still run and starts them; one that was killed can be run again. Only if it was killed
+  while the coordinator ran alone, that has to be ended first (``gpstop -m``): it refuses while a coordinator runs.
 - with ``gpexpand.status`` in the data directory gpstart refuses to start.
 """
 
@@ -32,14 +33,16 @@ class RestartAction(StrEnum):
 class RestartFacts:
     """What was found.
 
-    :param is_down: the coordinator's server does not run
+    :param mode: how the coordinator's server runs, in words: "down", "in maintenance mode"
+    :param answers: it takes SQL: it is neither down nor in maintenance mode
     :param begun: start time of the server when this task first stopped it; None if it never did. Seconds since 1970
-    :param started: start time of the server that runs now; None if it is down
-    :param state: of the expansion; None if the server is down
-    :param presence: of the planned segments in the catalog; None if the server is down
+    :param started: start time of the server that runs now; None if it does not answer
+    :param state: of the expansion; None if the server does not answer
+    :param presence: of the planned segments in the catalog; None if the server does not answer
     """
 
-    is_down: bool
+    mode: str
+    answers: bool
     begun: float | None
     started: float | None
     state: ExpansionState | None
@@ -51,14 +54,15 @@ def decide_restart(subject: str, facts: RestartFacts) -> tuple[RestartAction, st
 
     :raises ActionRefused: redistribution is not complete, or somebody else has stopped the cluster
     """
-    if facts.is_down:
+    if not facts.answers:
         if facts.begun is None:
             raise ActionRefused(
                 subject,
-                "the cluster is down, and it was not this task that stopped it",
-                "find out why, start it with 'gpstart -a' on the coordinator, then clear this task",
+                f"the cluster is {facts.mode}, and it was not this task that stopped it",
+                "find out why, start it on the coordinator ('gpstart -a', after 'gpstop -a -m' if the coordinator runs "
+                "alone), then clear this task",
             )
-        return RestartAction.START, "this task has stopped the cluster, and it does not run yet"
+        return RestartAction.START, f"this task has stopped the cluster, and it is {facts.mode}"
     assert facts.state is not None
     if facts.begun is not None and facts.started is not None and facts.started > facts.begun:
         return RestartAction.DONE, "the server has been restarted since this task began"

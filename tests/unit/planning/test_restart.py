@@ -8,9 +8,11 @@ from greenplum_expansion.planning.decisions import Presence
 from greenplum_expansion.planning.restart import RestartAction, RestartFacts, decide_restart
 
 
-def decide(*, is_down=False, begun=None, started=100.0, phase=Phase.COMPLETE, presence=Presence.ALL):
-    state = None if is_down else ExpansionState(phase, "as it was found", "do something")
-    facts = RestartFacts(is_down, begun, None if is_down else started, state, None if is_down else presence)
+def decide(*, mode="normal", begun=None, started=100.0, phase=Phase.COMPLETE, presence=Presence.ALL):
+    if mode == "normal":
+        facts = RestartFacts(mode, True, begun, started, ExpansionState(phase, "as it was found", "act"), presence)
+    else:
+        facts = RestartFacts(mode, False, begun, None, None, None)
     return decide_restart("Restart", facts)[0]
 
 
@@ -21,13 +23,15 @@ def test_a_complete_expansion_is_restarted_once(phase):
     assert decide(phase=phase, begun=100.0, started=160.0) is RestartAction.DONE
 
 
-def test_a_cluster_that_this_task_has_stopped_is_started():
-    assert decide(is_down=True, begun=100.0) is RestartAction.START
+@pytest.mark.parametrize("mode", ["down", "in maintenance mode"])
+def test_a_cluster_that_this_task_has_stopped_is_started(mode):
+    assert decide(mode=mode, begun=100.0) is RestartAction.START
 
 
-def test_a_cluster_that_somebody_else_has_stopped_is_left_alone():
-    with pytest.raises(ActionRefused, match="it was not this task that stopped it"):
-        decide(is_down=True)
+@pytest.mark.parametrize("mode", ["down", "in maintenance mode"])
+def test_a_cluster_that_somebody_else_has_stopped_is_left_alone(mode):
+    with pytest.raises(ActionRefused, match=f"the cluster is {mode}, and it was not this task that stopped it"):
+        decide(mode=mode)
 
 
 @pytest.mark.parametrize(
