@@ -30,6 +30,7 @@ from greenplum_expansion.operators.checks.cluster import (
 from greenplum_expansion.operators.checks.judge import JudgeFindingsOperator
 from greenplum_expansion.operators.checks.network import CheckNetworkOperator
 from greenplum_expansion.operators.checks.new_hosts import CheckNewHostOperator, CheckPlacesOperator
+from greenplum_expansion.operators.checks.notices import CheckNoticesOperator
 from greenplum_expansion.operators.checks.prepared_hosts import CheckPreparedHostOperator
 from greenplum_expansion.operators.hardware import MeasureHardwareOperator
 from greenplum_expansion.operators.preparation.files import PrepareOldHostsOperator
@@ -73,6 +74,7 @@ with DAG(
         catalog = CheckCatalogOperator(task_id="catalog", **needs)
         capacity = CheckCapacityOperator(task_id="capacity", **needs)
         connection >> [claim, expansion_state, instances, databases, settings, activity, catalog, capacity]
+        CheckNoticesOperator(task_id="notices")
 
     with TaskGroup("check_new_hosts") as check_new_hosts:
         places = CheckPlacesOperator(task_id="places", **needs)

@@ -88,6 +88,17 @@ class Report:
         """Complete, every table on all segments, every row and checksum as before."""
         return self.outcome == "complete" and bool(self.proof and self.proof["proven"])
 
+    def facts(self) -> list[str]:
+        """What a notice says of it."""
+        facts = [self.failure] if self.failure else []
+        if self.segments:
+            facts.append(
+                f"Segments: {self.segments['segments_before']} before, {self.segments['segments_after']} after"
+            )
+        if self.proof:
+            facts.append(_proof(self.proof)[0])
+        return facts
+
     def to_dict(self) -> dict[str, Any]:
         sections = [section.to_dict() for section in self.sections]
         return {**asdict(self), "steps": list(self.steps), "sections": sections, "is_proven": self.is_proven}

@@ -30,6 +30,7 @@ def test_the_expansion_is_the_runbook_from_top_to_bottom(dags):
         "check_cluster.activity",
         "check_cluster.catalog",
         "check_cluster.capacity",
+        "check_cluster.notices",
         "check_new_hosts.places",
         "check_new_hosts.host",
         "check_new_hosts.network",

@@ -19,6 +19,7 @@ from greenplum_expansion.checks.finding import Finding, errors, worst_first
 from greenplum_expansion.errors import ActionRefused
 from greenplum_expansion.hooks.draft import Draft, drop_draft, may_ask, read_draft, write_draft
 from greenplum_expansion.hooks.facts import read_topology
+from greenplum_expansion.operators.notices import tell_approval_waiting
 from greenplum_expansion.operators.plan import look_at_plan, record_layout
 from greenplum_expansion.operators.run import (
     FINDINGS_KEY,
@@ -181,6 +182,7 @@ class ApprovePlanOperator(AskingOperator):
                 self.log.info("Not asked here: %s", _DUE)
                 record_step(context, started_now(), "asked by approve_edit")
                 return list(range(_AGAIN))
+            tell_approval_waiting(context, run.request, str(self.body), _what_is_asked(plan))
         return super().execute(context)
 
     def execute_complete(self, context: Any, event: dict[str, Any]) -> Any:
@@ -218,6 +220,9 @@ class ApproveEditOperator(AskingOperator):
                     raise self._given_up(run)
                 self.log.info("Not asked here: %s", _DUE)
                 return None
+            tell_approval_waiting(
+                context, run.request, str(self.body), "The plan as it was edited cannot be carried out yet."
+            )
         return super().execute(context)
 
     def execute_complete(self, context: Any, event: dict[str, Any]) -> Any:
@@ -241,6 +246,11 @@ class ApproveEditOperator(AskingOperator):
             f"its plan was asked for {_AGAIN + 1} times and could not be carried out as it was edited",
             "trigger a new run, with the wishes in its request",
         )
+
+
+def _what_is_asked(plan: Plan) -> str:
+    added = sum(instance.is_primary for instance in plan.new)
+    return f"The plan is ready: {plan.before.segment_count} segments would become {plan.before.segment_count + added}."
 
 
 def _field(name: str, text: str) -> Param:

@@ -10,6 +10,7 @@ from airflow.sdk import BaseOperator
 from greenplum_expansion.errors import StepFailed
 from greenplum_expansion.hooks.facts import read_expansion_state
 from greenplum_expansion.operators.approval import ANSWER_KEY, ApprovePlanOperator
+from greenplum_expansion.operators.notices import end_without_report, tell_end
 from greenplum_expansion.operators.run import SECTION_KEY, STEP_KEY, ExpansionRun, expansion_run
 from greenplum_expansion.operators.segments import SAID_KEY
 from greenplum_expansion.planning.section import Section
@@ -41,6 +42,7 @@ class ReportOperator(BaseOperator):
         rollback_task: str,
         **kwargs: Any,
     ) -> None:
+        kwargs.setdefault("on_failure_callback", end_without_report)
         super().__init__(**kwargs)
         self.plan_task = plan_task
         self.approval_task = approval_task
@@ -61,6 +63,14 @@ class ReportOperator(BaseOperator):
                 run.hook.coordinator().write_text(run.directory.file("report.txt"), text)
             if report.is_over:
                 run.claim.release(run.expansion_id)
+            tell_end(
+                context,
+                run.request,
+                failed=bool(report.failure),
+                title=report.outcome,
+                facts=report.facts(),
+                next_action=report.next_action,
+            )
             if report.failure:
                 raise StepFailed(run.subject, report.failure, report.next_action)
         return report.to_dict()

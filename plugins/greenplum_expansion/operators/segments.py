@@ -16,6 +16,7 @@ from greenplum_expansion.hooks.places import record_places
 from greenplum_expansion.hooks.server_logs import last_deaths
 from greenplum_expansion.hooks.tablespaces import read_tablespaces
 from greenplum_expansion.operators.approval import DIGEST_KEY
+from greenplum_expansion.operators.notices import tell_no_return
 from greenplum_expansion.operators.run import ExpansionRun, expansion_run, record_step, started_now
 from greenplum_expansion.planning.decisions import Action, Decision, Presence, decide_add_segments
 from greenplum_expansion.planning.places import tar_directory
@@ -88,6 +89,8 @@ class AddSegmentsOperator(BaseOperator):
             if event["state"] == UNREACHABLE:
                 raise StepFailed(run.subject, event["message"], "clear this task: it finds the job and follows it")
             plan = run.directory.require_plan()
+            if plan.presence(read_topology(run.hook)) is not Presence.NONE:
+                tell_no_return(context, run.request, [f"gpexpand has ended: {event['message']}"])
             try:
                 decision = self._decide(run, plan)
             except ActionRefused as error:

@@ -6,6 +6,7 @@ of the form.
 
 from greenplum_expansion.request.expansion import ExpansionRequest
 from greenplum_expansion.request.hosts import MirroringChoice, NewHost
+from greenplum_expansion.request.notices import NoticeEvent, NoticesSection
 from greenplum_expansion.request.parse import parse_request
 from greenplum_expansion.request.preparation import FirewallChoice, PreparationPart, SoftwareSource
 from greenplum_expansion.request.rollback import RollbackRequest
@@ -20,6 +21,8 @@ __all__ = [
     "FirewallChoice",
     "MirroringChoice",
     "NewHost",
+    "NoticeEvent",
+    "NoticesSection",
     "PreparationPart",
     "Proof",
     "RollbackRequest",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from greenplum_expansion.request.backup import BackupSection
 from greenplum_expansion.request.hardware import HardwareSection
 from greenplum_expansion.request.hosts import HostsSection
+from greenplum_expansion.request.notices import NoticesSection
 from greenplum_expansion.request.preparation import PreparationSection
 from greenplum_expansion.request.restart import RestartSection
 from greenplum_expansion.request.safety import ClusterSection, SafetySection
@@ -15,6 +16,7 @@ from greenplum_expansion.request.windows import WindowsSection
 
 # Pydantic takes fields from the last base first: so the form shows the sections from the last to the first.
 class ExpansionRequest(
+    NoticesSection,
     WindowsSection,
     TablesSection,
     RestartSection,

@@ -6,13 +6,14 @@ from typing import Annotated
 
 from pydantic import BeforeValidator
 
+from greenplum_expansion.request.notices import NoticesSection
 from greenplum_expansion.request.section import Section, empty_as_none, field
 
 _EXPANSION, _SAFETY = "Expansion", "Safety"
 
 
-class RollbackRequest(Section):
-    """Which expansion to take back; filled in by the failed expansion, or by hand."""
+class _RollbackSections(Section):
+    """Which expansion, and how careful."""
 
     greenplum_conn_id: str = field(
         _EXPANSION, "Connection", "Airflow connection of type *greenplum*.", default="greenplum_default", min_length=1
@@ -63,3 +64,7 @@ class RollbackRequest(Section):
         "Put back the files that were changed on the new hosts, from the copies saved before.",
         default=False,
     )
+
+
+class RollbackRequest(NoticesSection, _RollbackSections):
+    """Which expansion to take back; filled in by the failed expansion, or by hand."""

@@ -15,6 +15,7 @@ from greenplum_expansion.hooks import places
 from greenplum_expansion.hooks.expansion_directory import INPUT_FILE, ExpansionDirectory
 from greenplum_expansion.hooks.jobs import RemoteJob
 from greenplum_expansion.hooks.server import restart_restricted
+from greenplum_expansion.operators.notices import tell_approval_waiting
 from greenplum_expansion.operators.rollback.run import RollbackRun, Situation, rollback_run
 from greenplum_expansion.operators.run import final_errors, record_step, started_now
 from greenplum_expansion.operators.segments import errors_said
@@ -63,6 +64,8 @@ class ApproveForwardOperator(ApprovalOperator):
             record_step(context, started_now(), outcome)
             return {"chosen_options": [self.APPROVE], "waived": True}
         self.body = body
+        because = f"The cluster is in state '{situation.state.phase}': {decision.because}."
+        tell_approval_waiting(context, run.request, body, because)
         return super().execute(context)
 
     def execute_complete(self, context: Any, event: dict[str, Any]) -> Any:

@@ -9,6 +9,7 @@ from airflow.sdk import BaseOperator
 
 from greenplum_expansion.cluster.state import ExpansionState, Phase
 from greenplum_expansion.hooks.server import ServerMode, read_state_without_server
+from greenplum_expansion.operators.notices import tell_rollback_began
 from greenplum_expansion.operators.rollback.run import RollbackRun, rollback_run
 from greenplum_expansion.operators.run import record_step, started_now
 
@@ -28,6 +29,7 @@ class ProbeExpansionOperator(BaseOperator):
         started = started_now()
         with rollback_run(context) as run:
             found = self._probe_stopped(run) if run.mode is ServerMode.DOWN else self._probe(run)
+        tell_rollback_began(context, run.request, found)
         self.log.info("The server is %(server)s, the expansion '%(phase)s': %(because)s", found)
         self.log.info("What will be done: %(action)s. %(next)s", found)
         record_step(context, started, found["phase"])

@@ -10,6 +10,7 @@ from airflow.sdk import BaseOperator
 from greenplum_expansion.cluster.state import Phase
 from greenplum_expansion.errors import ActionRefused, StepFailed
 from greenplum_expansion.hooks.server import ServerMode, read_state_without_server
+from greenplum_expansion.operators.notices import end_without_report, tell_end
 from greenplum_expansion.operators.rollback.run import TOLD_KEY, RollbackRun, rollback_run
 from greenplum_expansion.operators.run import STEP_KEY
 from greenplum_expansion.planning.progress import human_seconds
@@ -26,6 +27,7 @@ class RollbackReportOperator(BaseOperator):
     ui_color = "#dbe6f4"
 
     def __init__(self, *, probe_task: str, proof_task: str, undo_task: str, **kwargs: Any) -> None:
+        kwargs.setdefault("on_failure_callback", end_without_report)
         super().__init__(**kwargs)
         self.probe_task = probe_task
         self.proof_task = proof_task
@@ -52,14 +54,20 @@ class RollbackReportOperator(BaseOperator):
             for line in _lines(report, steps):
                 self.log.info("%s", line)
             ti.xcom_push(key="report", value=report)
+            if proven and run.request.undo_preparation and ti.xcom_pull(task_ids=self.undo_task) is None:
+                proven = ""
+                cause = f"{report['proven']}, but not all that was changed on hosts was taken back"
+                next_action = f"see the log of {self.undo_task}"
+            tell_end(
+                context,
+                run.request,
+                failed=not proven,
+                title="rollback done" if proven else "rollback failed",
+                facts=[*([proven] if proven else [cause]), *report["told"]],
+                next_action="" if proven else next_action,
+            )
             if not proven:
                 raise StepFailed(run.subject, cause, next_action)
-            if run.request.undo_preparation and ti.xcom_pull(task_ids=self.undo_task) is None:
-                raise StepFailed(
-                    run.subject,
-                    f"{proven}, but not all that was changed on hosts was taken back",
-                    f"see the log of {self.undo_task}",
-                )
         return report
 
 

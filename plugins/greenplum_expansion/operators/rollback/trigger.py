@@ -9,7 +9,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from greenplum_expansion.cluster.names import expansion_id
 from greenplum_expansion.operators.run import record_step, started_now
-from greenplum_expansion.request import ExpansionRequest, parse_request
+from greenplum_expansion.request import ExpansionRequest, NoticesSection, parse_request
 
 
 class TriggerRollbackOperator(TriggerDagRunOperator):
@@ -48,6 +48,7 @@ class TriggerRollbackOperator(TriggerDagRunOperator):
             "expansion_id": expansion_id(dag_run.run_id),
             "approval": request.approval,
             "expect_writes": request.expect_writes,
+            **request.model_dump(mode="json", include=set(NoticesSection.model_fields)),
         }
         record_step(context, started_now(), "greenplum_rollback triggered")
         return super().execute(context)

@@ -1,0 +1,1 @@
+"""Telling people: what a notice says, over which channels it goes, and as an Airflow notifier."""
