@@ -7,16 +7,18 @@ import random
 import re
 import uuid
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import asyncssh
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from greenplum_expansion.errors import ExpansionError, RemoteError
-from greenplum_expansion.hooks import async_session, job_shell
+from greenplum_expansion.hooks import job_shell
 from greenplum_expansion.hooks.jobs import JobState, JobStatus, LogChunk, check_follower, check_job_dir
 from greenplum_expansion.hooks.settings import SshSettings
 from greenplum_expansion.hooks.shell import Script
+
+if TYPE_CHECKING:
+    import asyncssh
 
 # A job that cannot be asked after is neither finished nor lost.
 UNREACHABLE = "UNREACHABLE"
@@ -186,6 +188,9 @@ class RemoteJobTrigger(BaseTrigger):
             self.log.debug("Could not note the log position: %s", error)
 
     async def _run(self, text: str, verb: str, max_output: int = 65536) -> bytes:
+        # asyncssh is a third of what importing a DAG costs, once for each task; only the triggerer needs it.
+        from greenplum_expansion.hooks import async_session
+
         if self._settings is None:
             self._settings = await async_session.read_settings(self.greenplum_conn_id)
         if self._connection is None:
