@@ -39,13 +39,20 @@ WITH detail AS (
            coalesce(sum(source_bytes) FILTER (WHERE status IN ('NOT STARTED', 'PENDING', 'RETRYING')), 0) AS bytes_pending,
            coalesce(sum(source_bytes) FILTER (WHERE status = 'IN PROGRESS'), 0) AS bytes_moving,
            coalesce(sum(source_bytes) FILTER (WHERE status = 'FAILED'), 0) AS bytes_failed,
+           -- Of tables that were dropped, or had moved before we looked, no move was timed.
+           coalesce(sum(source_bytes) FILTER (WHERE status = 'COMPLETED' AND expansion_finished_at > expansion_started_at), 0)
+               AS bytes_timed,
            -- Work of one session after another: what a rate means that is to hold in windows, too.
            coalesce(sum(extract(epoch FROM expansion_finished_at - expansion_started_at)) FILTER (WHERE status = 'COMPLETED'), 0)
                AS seconds
     FROM expansion_history.expand_status_detail
     GROUP BY expansion_id
 ), rated AS (
-    SELECT *, CASE WHEN seconds > 0 THEN bytes_done / seconds::numeric END AS rate FROM detail
+    SELECT *,
+           CASE WHEN seconds > 0 THEN bytes_timed / seconds::numeric END AS rate,
+           -- As many sessions as are at work; one, while none is.
+           greatest(moving, 1) AS sessions
+    FROM detail
 )
 SELECT expansion_id, name, value
 FROM (
@@ -59,6 +66,19 @@ FROM (
     UNION ALL SELECT expansion_id, 8, 'Bytes Failed', bytes_failed::text FROM rated
     UNION ALL SELECT expansion_id, 9, 'Estimated Expansion Rate', round(rate / 1048576, 1) || ' MB/s a session' FROM rated
     UNION ALL SELECT expansion_id, 10, 'Estimated Remaining Time',
-                     (((bytes_pending + bytes_moving) / nullif(rate, 0))::text || ' s')::interval::text FROM rated
+                     (((bytes_pending + bytes_moving) / nullif(rate * sessions, 0))::text || ' s')::interval::text FROM rated
 ) progress
-ORDER BY expansion_id, place
+ORDER BY expansion_id, place;
+
+CREATE OR REPLACE VIEW expansion_history.expand_rates AS
+SELECT expansion_id,
+       storage,
+       count(*) AS tables,
+       sum(source_bytes) AS bytes,
+       sum(index_bytes) AS index_bytes,
+       sum(extract(epoch FROM expansion_finished_at - expansion_started_at)) AS seconds,
+       sum(source_bytes) / nullif(sum(extract(epoch FROM expansion_finished_at - expansion_started_at)), 0)::numeric
+           AS bytes_per_second
+FROM expansion_history.expand_status_detail
+WHERE status = 'COMPLETED' AND expansion_finished_at > expansion_started_at
+GROUP BY expansion_id, storage

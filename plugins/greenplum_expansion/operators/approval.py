@@ -19,6 +19,7 @@ from greenplum_expansion.checks.finding import Finding, errors, worst_first
 from greenplum_expansion.errors import ActionRefused
 from greenplum_expansion.hooks.draft import Draft, drop_draft, may_ask, read_draft, write_draft
 from greenplum_expansion.hooks.facts import read_topology
+from greenplum_expansion.operators.forecasting import forecast_of, write_forecast
 from greenplum_expansion.operators.notices import tell_approval_waiting
 from greenplum_expansion.operators.plan import look_at_plan, record_layout
 from greenplum_expansion.operators.run import (
@@ -32,6 +33,7 @@ from greenplum_expansion.operators.run import (
 from greenplum_expansion.planning.approval import approval_text
 from greenplum_expansion.planning.decisions import Presence
 from greenplum_expansion.planning.edit import judge_edit
+from greenplum_expansion.planning.forecast_text import sections
 from greenplum_expansion.planning.plan import Plan
 from greenplum_expansion.planning.section import Section
 
@@ -70,13 +72,17 @@ class AskingOperator(ApprovalOperator):
             if not errors(said):  # it can be carried out, so it is what is shown
                 plan = judge_edit(plan.before, planned, draft.input_file, draft.tablespace_file).plan or plan
         findings = worst_first([*self._findings(context), *plan.findings])
-        self.body = approval_text(plan, findings, self._sections(context), said)
+        expected = forecast_of(run, plan)
+        known = self._sections(context)
+        self.body = approval_text(plan, findings, [*(sections(expected) if expected else []), *known], said)
         self.params = ParamsDict(
             {name: _field(name, text) for name, text in texts.items() if text or name == INPUT_FILE}
         )
         shown = {**texts, DIGEST_KEY: plan.digest, "draft": draft is not None}
         context["ti"].xcom_push(key=_SHOWN_KEY, value=shown)
-        essence = hashlib.sha256("\0".join((self.body, *texts.values())).encode()).hexdigest()
+        # The forecast changes with the hour; that alone is no reason to ask anew.
+        essential = approval_text(plan, findings, known, said)
+        essence = hashlib.sha256("\0".join((essential, *texts.values())).encode()).hexdigest()
         return may_ask(run.directory, f"{self.task_id}[{getattr(context['ti'], 'map_index', -1)}]", essence)
 
     def _findings(self, context: Any) -> list[Finding]:
@@ -129,7 +135,10 @@ class AskingOperator(ApprovalOperator):
             plan = self._judge(run, planned, texts)
             if plan is None:
                 return None
+            expected = forecast_of(run, plan)
             run.directory.write_plan(plan)
+            if expected is not None:
+                write_forecast(context, run, expected)
             drop_draft(run.directory)
         for line in (plan.input_file + plan.tablespace_file).splitlines():
             self.log.info("input file as edited: %s", line)

@@ -43,7 +43,8 @@ from greenplum_expansion.triggers.jobs import UNREACHABLE, RemoteJobTrigger
 
 JOB = "measure_hardware"
 HARDWARE_KEY = "hardware"
-_RESULT = "hardware.json"
+RESULT_FILE = "hardware.json"
+"""In the expansion's directory: the figures, and what was found."""
 _LOG_READ = 16 * 1024 * 1024  # bytes
 
 
@@ -127,7 +128,7 @@ class MeasureHardwareOperator(BaseOperator):
             findings = worst_first(judge_hardware(measured, limits_of(run.request), left_out))
             result = {**measured.to_dict(), "seconds": event["seconds"]}
             run.hook.coordinator().write_json(
-                run.directory.file(_RESULT), {**result, FINDINGS_KEY: [finding.to_dict() for finding in findings]}
+                run.directory.file(RESULT_FILE), {**result, FINDINGS_KEY: [finding.to_dict() for finding in findings]}
             )
         return self._finish(context, started, result, findings)
 
@@ -221,7 +222,7 @@ def _has_begun(run: ExpansionRun, topology: Topology) -> bool:
 
 def _recorded(run: ExpansionRun) -> dict[str, Any]:
     try:
-        recorded: dict[str, Any] = run.hook.coordinator().read_json(run.directory.file(_RESULT))
+        recorded: dict[str, Any] = run.hook.coordinator().read_json(run.directory.file(RESULT_FILE))
     except FileMissing:
         return not_measured("the expansion has begun")
     recorded.pop(FINDINGS_KEY, None)

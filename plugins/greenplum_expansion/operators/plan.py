@@ -17,6 +17,7 @@ from greenplum_expansion.errors import ChecksFailed
 from greenplum_expansion.hooks.facts import read_expansion_state, read_topology
 from greenplum_expansion.hooks.fingerprints import read_tables
 from greenplum_expansion.hooks.planned_directories import look_at_planned
+from greenplum_expansion.operators.forecasting import forecast_plan, write_forecast
 from greenplum_expansion.operators.placing import place_segments
 from greenplum_expansion.operators.run import (
     FINDINGS_KEY,
@@ -28,13 +29,17 @@ from greenplum_expansion.operators.run import (
 )
 from greenplum_expansion.planning import layout
 from greenplum_expansion.planning.decisions import Presence
+from greenplum_expansion.planning.forecast_text import sections
 from greenplum_expansion.planning.placement import PlacementError
 from greenplum_expansion.planning.plan import DatabaseSize, Plan
-from greenplum_expansion.planning.section import Section
+from greenplum_expansion.planning.section import Section, render_section
 
 
 class MakePlanOperator(BaseOperator):
     """Decide what will be done; write it, with gpexpand's input files, to the expansion's directory on the coordinator.
+
+    Plays the redistribution through as well: what it will take in time, windows and disk is left under the XCom key
+    "forecast" and beside the plan (``Forecast.to_dict``).
 
     Probes: once the plan is being carried out, or was, it is final and returned as recorded; before that it is made
     anew. Changes nothing but files of its own.
@@ -53,8 +58,13 @@ class MakePlanOperator(BaseOperator):
                 self.log.info("The plan is being or was carried out, so it stays as it is")
             else:
                 plan = self._make(run)
+                made = forecast_plan(run, plan)
                 run.directory.ensure()
                 run.directory.write_plan(plan)
+                write_forecast(context, run, made)
+                for section in sections(made):
+                    for line in render_section(section):
+                        self.log.info("%s", line)
         for line in (plan.input_file + plan.tablespace_file).splitlines():
             self.log.info("input file: %s", line)
         for finding in plan.findings:

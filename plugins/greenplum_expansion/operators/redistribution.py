@@ -12,6 +12,7 @@ from airflow.sdk import BaseOperator
 
 from greenplum_expansion.errors import ExpansionError, RemoteError, StepFailed
 from greenplum_expansion.hooks.facts import read_expansion_state, read_topology
+from greenplum_expansion.operators.forecasting import read_rates
 from greenplum_expansion.operators.run import ExpansionRun, expansion_run, record_step, started_now
 from greenplum_expansion.planning.decisions import Action, decide_move_tables
 from greenplum_expansion.planning.joins import find_joins
@@ -204,6 +205,7 @@ def read_order(run: ExpansionRun) -> engines.Order:
         analyze=request.analyze,
         lock_patience=float(request.lock_patience_seconds),
         wanted=partial(_is_wanted, request) if request.only_tables else engines.anything,
+        rates=read_rates(run),
         groups=groups,
     )
 

@@ -10,10 +10,13 @@ from airflow.sdk import BaseOperator
 from greenplum_expansion.errors import StepFailed
 from greenplum_expansion.hooks.facts import read_expansion_state
 from greenplum_expansion.operators.approval import ANSWER_KEY, ApprovePlanOperator
+from greenplum_expansion.operators.forecasting import read_forecast
 from greenplum_expansion.operators.notices import end_without_report, tell_end
 from greenplum_expansion.operators.run import SECTION_KEY, STEP_KEY, ExpansionRun, expansion_run
 from greenplum_expansion.operators.segments import SAID_KEY
+from greenplum_expansion.planning.forecast_text import compared, sections
 from greenplum_expansion.planning.section import Section
+from greenplum_expansion.redistribution import history
 from greenplum_expansion.report import Report, render_text
 
 
@@ -97,5 +100,15 @@ class ReportOperator(BaseOperator):
             cleaned_up=run.request.clean_up,
             rolled_back=any(step["task_id"] == self.rollback_task for step in steps),
             steps=steps,
-            sections=[Section.from_dict(section) for section in left],
+            sections=[*(Section.from_dict(section) for section in left), *_forecast(run)],
         )
+
+
+def _forecast(run: ExpansionRun) -> list[Section]:
+    """What was forecast; beside it what happened, as soon as a table has moved."""
+    expected = read_forecast(run)
+    if expected is None:
+        return []
+    happened = history.read_totals(run.hook, run.expansion_id, run.request.calendar())
+    known = sections(expected)
+    return known if happened is None else [known[0], compared(expected, happened)]

@@ -2,29 +2,36 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from airflow.sdk import BaseOperator
 
 from greenplum_expansion.cluster.state import Phase
-from greenplum_expansion.hooks.facts import read_expansion_state, read_topology
+from greenplum_expansion.hooks.facts import read_expansion_state, read_topology, read_version
+from greenplum_expansion.hooks.workload import read_tables_to_move
+from greenplum_expansion.operators.forecasting import ask, count_groups, in_order
 from greenplum_expansion.operators.run import ExpansionRun, expansion_run, record_step, started_now
 from greenplum_expansion.planning.decisions import Presence
-from greenplum_expansion.planning.joins import Joins, find_joins
-from greenplum_expansion.planning.ranking import RankedTable, rank, unmatched
+from greenplum_expansion.planning.forecast import PREVIEWED, play_likely, preview
+from greenplum_expansion.planning.forecast_text import preview_lines
+from greenplum_expansion.planning.joins import Joins
+from greenplum_expansion.planning.ranking import unmatched
 from greenplum_expansion.redistribution import engine
-from greenplum_expansion.request import TableOrder
 
-_SHOWN = 10
+ORDER_KEY = "order"
+ORDER_FILE = "order.jsonl.gz"
+_SHOWN = 20
 
 
 class RankTablesOperator(BaseOperator):
     """Write the order in which tables move into ``gpexpand.status_detail``.
 
     Probes: only while gpexpand is not moving tables, as it reads ranks once at its start. Repeating it changes nothing
-    but the ranks of tables that have not moved.
+    but the ranks of tables that have not moved. What the order comes to is told as a preview: each table with the time
+    its move is forecast to take, and when; the first of them in the log and under the XCom key "order", all of them in
+    ``order.jsonl.gz`` in the expansion's directory.
 
     :return: number of tables ranked
     """
@@ -45,21 +52,27 @@ class RankTablesOperator(BaseOperator):
             if not state.phase.may_redistribute:
                 raise state.refuse(run.subject)
             tables = engine.read_tables_to_move(run.hook)
-            ordered = self._order(run, tables)
+            ordered, joins = in_order(run, tables)
+            for name, count in count_groups(joins):
+                self.log.info("%d tables belong together, %s", count, name)
             for pattern in unmatched(tables, run.request.important_tables):
                 self.log.warning("Important table %s matches no table that is to be moved", pattern)
             written = engine.write_ranks(run.hook, ordered)
-        for place, table in enumerate(ordered[:_SHOWN], start=1):
-            self.log.info("%d. %s.%s, %d bytes", place, table.dbname, table.fq_name, table.source_bytes)
+            self._preview(context, run, [table.key for table in ordered], joins)
         record_step(context, started, f"{written} tables ranked, {run.request.order}")
         return written
 
-    def _order(self, run: ExpansionRun, tables: list[RankedTable]) -> list[RankedTable]:
-        request = run.request
-        joins = Joins()
-        if request.order is TableOrder.JOINED_TOGETHER:
-            keys = engine.read_distribution_keys(run.hook, tables)
-            joins = find_joins(tables, keys, request.join_groups)
-            for name, count in sorted(Counter(joins.groups.values()).items()):
-                self.log.info("%d tables belong together, %s", count, name)
-        return rank(tables, request.important_tables, request.order, groups=joins.groups, replicated=joins.replicated)
+    def _preview(
+        self, context: Mapping[str, Any], run: ExpansionRun, keys: list[tuple[str, int]], joins: Joins
+    ) -> None:
+        """Say when each table is forecast to move."""
+        tables = read_tables_to_move(run.hook, read_version(run.hook).flavor)
+        asked = ask(run, run.directory.require_plan(), tables, keys, joins)
+        previewed = list(preview(asked, play_likely(asked)))
+        for line in preview_lines(previewed[:_SHOWN], asked.zone):
+            self.log.info("%s", line)
+        path = run.directory.file(ORDER_FILE)
+        run.hook.coordinator().write_json_lines(path, map(asdict, previewed))
+        if len(previewed) > _SHOWN:
+            self.log.info("All %d in their order: %s", len(previewed), path)
+        context["ti"].xcom_push(key=ORDER_KEY, value=[asdict(table) for table in previewed[:PREVIEWED]])

@@ -71,12 +71,25 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True)
+class Volume:
+    """Tables of one storage class, added up."""
+
+    tables: int = 0
+    bytes: int = 0
+    index_bytes: int = 0
+
+    def __add__(self, other: Volume) -> Volume:
+        return Volume(self.tables + other.tables, self.bytes + other.bytes, self.index_bytes + other.index_bytes)
+
+
+@dataclass(frozen=True, slots=True)
 class Rate:
     """Bytes a second of one session, and how far single moves have been from it (standard deviation, log scale)."""
 
     bytes_per_second: float
     spread: float = _GUESS
-    observations: int = 0
+    observations: float = 0
+    """Moves it was learned from; one of which it explained only a part counts as that part."""
 
     def corrected(self, error: float, weight: float) -> Rate:
         """After a move that took exp(`error`) times as long as expected, for which this rate stands by `weight`."""
@@ -85,7 +98,13 @@ class Rate:
         # The first observations count for more than the guess they replace.
         pull = weight * max(_WEIGHT, 1 / (self.observations + 1))
         spread = math.sqrt((1 - pull) * self.spread**2 + pull * error**2)
-        return Rate(self.bytes_per_second * math.exp(-pull * error), max(spread, _LEAST_SPREAD), self.observations + 1)
+        return Rate(
+            self.bytes_per_second * math.exp(-pull * error), max(spread, _LEAST_SPREAD), self.observations + weight
+        )
+
+    def scaled(self, factor: float) -> Rate:
+        """So many times as fast."""
+        return replace(self, bytes_per_second=self.bytes_per_second * factor)
 
 
 def _guessed() -> dict[Storage, Rate]:
@@ -117,6 +136,11 @@ class Rates:
         factor = math.exp(_TYPICAL * spread)
         return Span(likely / factor, likely, likely * factor)
 
+    def likely(self, move: Move) -> float:
+        """How long this move will take, without a range: asked of very many."""
+        rows = move.bytes / self.tables[move.storage].bytes_per_second
+        return self.overhead + rows + move.index_bytes / self.indexes.bytes_per_second
+
     def learn(self, move: Move, seconds: float) -> Rates:
         """After `move` has taken so long."""
         seconds = max(seconds, 0.001)
@@ -136,15 +160,34 @@ class Rates:
         """All of them one after another: errors of single moves even out, that of a rate does not."""
         total = own = common = 0.0
         for move in moves:
-            span = self.expect(move)
             rate = self.tables[move.storage]
-            total += span.likely
-            own += (span.likely * rate.spread) ** 2
-            common += span.likely * rate.spread / math.sqrt(rate.observations + 1)
-        if not total:
-            return Span(0.0, 0.0, 0.0)
-        factor = math.exp(_TYPICAL * (math.sqrt(own) + common) / total)
-        return Span(total / factor, total, total * factor)
+            seconds = self.likely(move)
+            total += seconds
+            own += (seconds * rate.spread) ** 2
+            common += seconds * rate.spread / math.sqrt(rate.observations + 1)
+        return _around(total, math.sqrt(own) + common)
+
+    def expect_volumes(self, volumes: Mapping[Storage, Volume]) -> Span:
+        """The same of tables of which only sums are known; they are taken for equally large."""
+        total = own = common = 0.0
+        for storage, volume in volumes.items():
+            rate = self.tables[storage]
+            seconds = volume.tables * self.overhead + volume.bytes / rate.bytes_per_second
+            seconds += volume.index_bytes / self.indexes.bytes_per_second
+            total += seconds
+            own += (seconds * rate.spread) ** 2 / max(1, volume.tables)
+            common += seconds * rate.spread / math.sqrt(rate.observations + 1)
+        return _around(total, math.sqrt(own) + common)
+
+    def scaled(self, factor: float) -> Rates:
+        """Everything so many times as fast."""
+        tables = {storage: rate.scaled(factor) for storage, rate in self.tables.items()}
+        return Rates(tables, self.indexes.scaled(factor), self.overhead / factor)
+
+    def settled(self, spread: float) -> Rates:
+        """As they are when some moves have been seen: no single one is farther off than that."""
+        tables = {storage: replace(rate, spread=min(rate.spread, spread)) for storage, rate in self.tables.items()}
+        return replace(self, tables=tables, indexes=replace(self.indexes, spread=min(self.indexes.spread, spread)))
 
     def to_dict(self) -> dict[str, object]:
         """To be kept for the next window and the next expansion."""
@@ -162,6 +205,14 @@ class Rates:
             raise TypeError("not the rates of an expansion")
         known = {Storage(name): Rate(*values) for name, values in tables.items()}
         return cls({**_guessed(), **known}, Rate(*indexes), float(overhead))
+
+
+def _around(total: float, spread: float) -> Span:
+    """`spread` in seconds."""
+    if not total:
+        return Span(0.0, 0.0, 0.0)
+    factor = math.exp(_TYPICAL * spread / total)
+    return Span(total / factor, total, total * factor)
 
 
 def _listed(rate: Rate) -> list[float]:

@@ -89,6 +89,11 @@ def matches(table: RankedTable, pattern: str) -> bool:
     return any(fnmatch.fnmatchcase(name, pattern) for name in _names(table))
 
 
+def is_wanted(table: RankedTable, only: Sequence[str]) -> bool:
+    """Whether it may move when only these are asked for; without patterns all are."""
+    return not only or any(matches(table, pattern) for pattern in only)
+
+
 def unmatched(tables: Iterable[RankedTable], important: Sequence[str]) -> list[str]:
     """The patterns that match no table: most likely misspelt."""
     names = [name for table in tables for name in _names(table)]

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from greenplum_expansion.planning.moves import Move, Rates, Span
@@ -57,6 +57,7 @@ class MoveQueue:
         self._admitted: set[str] = set()
         self._needs_more_than: dict[tuple[str, int], float] = {}
         self._running: dict[tuple[str, int], Move] = {}
+        self._locked: set[tuple[str, int]] = set()
         self._riders: set[tuple[str, int]] = set()
         self._groups = _groups(self._pending)
         self._beginning = False
@@ -158,13 +159,15 @@ class MoveQueue:
         self._ended(move)
 
     def _ended(self, move: Move) -> None:
-        del self._running[move.key]
+        begun = self._running.pop(move.key)
+        self._locked.difference_update(_locks(begun))
         self._riders.discard(move.key)
         self._unlimited.discard(move.key)
         self._beginning = False
 
     def _begin(self, move: Move) -> Move:
         self._running[move.key] = move
+        self._locked.update(_locks(move))
         return move
 
     def expect(self, move: Move) -> Span:
@@ -177,6 +180,8 @@ class MoveQueue:
         return Span(least, span.likely * factor, span.high * factor)
 
     def _fits(self, move: Move, seconds_left: float) -> bool:
+        if self.rates.likely(move) > seconds_left:  # most that do not fit are told by this alone
+            return False
         span = self.expect(move)
         return span.likely <= seconds_left and span.high <= seconds_left + self.rules.grace
 
@@ -184,7 +189,9 @@ class MoveQueue:
         return not self._fits(move, self.rules.longest_window)
 
     def _conflicts(self, move: Move) -> bool:
-        return any(move.conflicts_with(other) for other in self._running.values())
+        if not move.locks:
+            return move.key in self._locked
+        return not self._locked.isdisjoint(_locks(move))
 
     def _group_fits(self, move: Move, seconds_left: float) -> bool:
         """Tables that are joined move in one window: the first is begun only if all of them will end in it.
@@ -210,6 +217,13 @@ class MoveQueue:
                 self._unlimited.add(move.key)
                 return self._begin(move)
         return None
+
+
+def _locks(move: Move) -> Collection[tuple[str, int]]:
+    """What it locks while it moves; never shared by two that are under way."""
+    if not move.locks:
+        return (move.key,)
+    return {move.key, *((move.dbname, oid) for oid in move.locks)}
 
 
 def _groups(moves: Iterable[Move]) -> dict[str, list[Move]]:

@@ -1,12 +1,13 @@
 """A redistribution played through in advance: when each table moves, how many windows it takes, what fits in none.
 
 The very scheduler that will run is asked, with a clock that jumps; so the forecast shown at the approval and the run
-follow the same rules.
+follow the same rules. gpexpand's way is played beside it, for those who choose it and for comparison.
 """
 
 from __future__ import annotations
 
 import heapq
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -19,7 +20,7 @@ from greenplum_expansion.planning.windows import Calendar, Window
 Actual = Callable[[Move], float]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class PlayedMove:
     """One attempt: `ended` is when it was done, or cancelled."""
 
@@ -55,6 +56,20 @@ class Played:
     def seconds_moving(self) -> float:
         return sum((a.ended - a.started).total_seconds() for a in self.attempts)
 
+    @property
+    def seconds_open(self) -> float:
+        """From the first move to the last of each window, all windows together: what a clock shows."""
+        spans: dict[int, tuple[datetime, datetime]] = {}
+        for attempt in self.attempts:
+            number = self.window_number(attempt.started)
+            first, last = spans.get(number, (attempt.started, attempt.ended))
+            spans[number] = min(first, attempt.started), max(last, attempt.ended)
+        return sum((last - first).total_seconds() for first, last in spans.values())
+
+    def window_number(self, moment: datetime) -> int:
+        """Of the window a move was begun in at that moment, from 1."""
+        return bisect_right(self.windows, moment, key=lambda window: window.start)
+
 
 def play(
     moves: Sequence[Move],
@@ -72,7 +87,7 @@ def play(
     """
     queue = MoveQueue(moves, rules, rates)
     forecast = queue.rates
-    real = actual or (lambda move: forecast.expect(move).likely)
+    real = actual or forecast.likely
     attempts: list[PlayedMove] = []
     used: list[Window] = []
     after, barren = now, 0
@@ -117,3 +132,59 @@ def _play_window(queue: MoveQueue, window: Window, start: datetime, real: Actual
             queue.finished(move, ends - began)
         else:
             queue.given_up(move)
+
+
+def play_gpexpand(
+    moves: Sequence[Move],
+    calendar: Calendar,
+    sessions: int,
+    now: datetime,
+    actual: Actual,
+    *,
+    most_windows: int = 3650,
+) -> Played:
+    """The same as gpexpand would with its option -e: in rank order whatever the time, cancelled at the window's end.
+
+    Ends when a whole window of full length has finished nothing: the next ones would not either.
+
+    :param actual: how long a move really takes (seconds)
+    """
+    left = list(moves)
+    attempts: list[PlayedMove] = []
+    used: list[Window] = []
+    longest = calendar.longest_seconds(now)
+    for window in islice(calendar.windows(now), most_windows):
+        if not left:
+            break
+        start = max(now, window.start)
+        end = window.seconds_left(start) if window.has_end else float("inf")
+        played, left = _play_gpexpand_window(left, start, end, sessions, actual)
+        attempts += played
+        if played:
+            used.append(window)
+        is_barren = not any(attempt.done for attempt in played) and window.seconds >= longest
+        if is_barren or not window.has_end:
+            break
+    return Played(attempts, used, left)
+
+
+def _play_gpexpand_window(
+    left: Sequence[Move], start: datetime, end: float, sessions: int, actual: Actual
+) -> tuple[list[PlayedMove], list[Move]]:
+    """What is tried in one window of `end` seconds, and what is left then, in its order."""
+    free = [0.0] * sessions
+    attempts: list[PlayedMove] = []
+    undone: list[Move] = []
+    for position, move in enumerate(left):
+        began = heapq.heappop(free)
+        if began >= end:
+            undone += left[position:]
+            break
+        ends = began + actual(move)
+        done = ends <= end
+        ended = min(ends, end)
+        attempts.append(PlayedMove(move, start + timedelta(seconds=began), start + timedelta(seconds=ended), done))
+        if not done:
+            undone.append(move)
+        heapq.heappush(free, ended)
+    return attempts, undone

@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, tzinfo
+from itertools import takewhile
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from croniter import CroniterBadDateError, CroniterError, croniter
@@ -129,6 +130,10 @@ class Calendar:
     def next_window(self, now: datetime) -> Window | None:
         """The window under way at `now` (UTC), else the next one; None if none comes any more."""
         return next(self.windows(now), None)
+
+    def count(self, begin: datetime, end: datetime) -> int:
+        """How many windows there are between two moments (UTC), the ones they lie in included."""
+        return sum(1 for _ in takewhile(lambda window: window.start <= end, self.windows(begin)))
 
     def longest_seconds(self, now: datetime, days: int = 35) -> float:
         """Length of the longest window that is still to come within so many days; infinite for one without an end."""

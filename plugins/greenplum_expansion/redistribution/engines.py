@@ -195,6 +195,7 @@ class GpexpandEngine:
             make_ready(hook, self.expansion_id)
             if read_version(hook).flavor.moves_children_with_parents:
                 _tell(inheritance.pass_by(hook))
+            history.describe_tables(hook, self.expansion_id)
             with hook.connected(SCHEMA_DATABASE) as connection:
                 history.note_begin(hook, self.expansion_id, connection)
         end = local_time(hook, window.end) if window.has_end else ""

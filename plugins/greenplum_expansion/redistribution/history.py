@@ -7,13 +7,17 @@ what is true; the history adds what that has no words for: failures, their numbe
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from greenplum_expansion.hooks.facts import SCHEMA_DATABASE
 from greenplum_expansion.hooks.greenplum import GreenplumHook
+from greenplum_expansion.planning.forecast_text import Happened
+from greenplum_expansion.planning.moves import Volume
+from greenplum_expansion.planning.windows import Calendar
 
 APPLICATION = "greenplum_expansion history"
+_SLICE = 5000  # tables asked about in one session
 
 
 def open_history(hook: GreenplumHook, expansion_id: str) -> None:
@@ -27,6 +31,66 @@ def open_history(hook: GreenplumHook, expansion_id: str) -> None:
 def catch_up(hook: GreenplumHook, expansion_id: str) -> None:
     """Take over what gpexpand has written meanwhile into its own list."""
     hook.query("sync_history", {"expansion_id": expansion_id}, SCHEMA_DATABASE)
+
+
+def describe_tables(hook: GreenplumHook, expansion_id: str) -> None:
+    """How tables are stored, where nobody has written that down yet: with gpexpand, which says nothing of it."""
+    given = {"expansion_id": expansion_id}
+    with hook.connected(SCHEMA_DATABASE, application_name=APPLICATION) as connection:
+        unknown: dict[str, list[dict[str, Any]]] = {}
+        for row in hook.query("tables_not_described", given, connection=connection):
+            unknown.setdefault(row["dbname"], []).append(row)
+        existing = set(hook.databases())
+        for dbname in sorted(unknown.keys() & existing):
+            for begin in range(0, len(unknown[dbname]), _SLICE):
+                part = unknown[dbname][begin : begin + _SLICE]
+                oids = [row["table_oid"] for row in part]
+                asked = {"oids": oids, "roots": [row["root_oid"] for row in part]}
+                found = hook.query("move_details", asked, dbname)
+                sizes = {row["oid"]: row["bytes"] for row in hook.query("relation_sizes", {"oids": oids}, dbname)}
+                described = {
+                    "dbname": dbname,
+                    "oids": [row["oid"] for row in found],
+                    "storages": [row["storage"] for row in found],
+                    "bytes": [sizes.get(row["oid"], 0) for row in found],
+                    "index_bytes": [int(row["index_bytes"]) for row in found],
+                    "roots": [row["root_name"] for row in found],
+                }
+                hook.query("describe_history", {**given, **described}, connection=connection)
+
+
+def read_totals(hook: GreenplumHook, expansion_id: str, calendar: Calendar) -> Happened | None:
+    """What moving the tables came to; None if the history knows nothing of this expansion.
+
+    :param calendar: the windows they moved in
+    """
+    with hook.connected(SCHEMA_DATABASE) as connection:
+        if not hook.query("history_exists", connection=connection)[0]["history_exists"]:
+            return None
+        rows = hook.query("history_totals", {"expansion_id": expansion_id}, connection=connection)
+    if not rows:
+        return None
+    volumes: dict[str, tuple[Volume, float]] = {}
+    for row in rows:
+        if row["status"] == "COMPLETED":
+            volumes[row["storage"] or "unknown"] = (
+                Volume(row["tables"], row["bytes"], row["index_bytes"]),
+                row["seconds"],
+            )
+    began = min((row["began"] for row in rows if row["began"] is not None), default=None)
+    ended = max((row["ended"] for row in rows if row["ended"] is not None), default=None)
+    return Happened(
+        volumes=volumes,
+        windows=0 if began is None or ended is None else calendar.count(_utc(began), _utc(ended)),
+        began=began,
+        ended=ended,
+        failed=sum(row["tables"] for row in rows if row["status"] == "FAILED"),
+        left=sum(row["tables"] for row in rows if row["status"] not in ("COMPLETED", "FAILED")),
+    )
+
+
+def _utc(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
 
 
 def note_begin(hook: GreenplumHook, expansion_id: str, connection: Any) -> None:

@@ -8,15 +8,20 @@ from typing import Any
 
 from airflow.sdk import BaseSensorOperator
 
+from greenplum_expansion.operators.forecasting import read_believed
 from greenplum_expansion.operators.run import expansion_run, record_step, started_now
 from greenplum_expansion.redistribution import engine
+from greenplum_expansion.redistribution.watching import Watched
+from greenplum_expansion.request.windows import WindowsSection
 from greenplum_expansion.triggers.progress import ENDED, ProgressTrigger
 
 
 class RedistributionSensor(BaseSensorOperator):
     """Log, without a worker, how far the redistribution is, until the task that moves the tables has ended.
 
-    Reads only, by two short queries at a time; says nothing of success, which is that task's to judge.
+    Reads only, by a few short queries at a time; says nothing of success, which is that task's to judge. Each line has
+    the rate of late, what is left as a range by what moves have shown of each storage class, and the windows that are
+    still needed; the figures stand under the XCom key "progress" as well, while it waits.
 
     :param move_task: task id of the RedistributeOperator, in the same run
     :param patience: time to watch in all
@@ -38,8 +43,14 @@ class RedistributionSensor(BaseSensorOperator):
             return self.execute_complete(context, None, started)
         with expansion_run(context) as run:
             conn_id = run.request.greenplum_conn_id
+            watched = Watched(
+                expansion_id=run.expansion_id,
+                sessions=run.request.parallel_moves,
+                windows=run.request.model_dump(mode="json", include=set(WindowsSection.model_fields)),
+                rates=read_believed(run, run.directory.require_plan()).rates.to_dict(),
+            )
         self.defer(
-            trigger=ProgressTrigger(conn_id, dag_run.dag_id, dag_run.run_id, self.move_task),
+            trigger=ProgressTrigger(conn_id, dag_run.dag_id, dag_run.run_id, self.move_task, watched=watched.to_dict()),
             method_name="execute_complete",
             kwargs={"started": started},
             timeout=self.patience,

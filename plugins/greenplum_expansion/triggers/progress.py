@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from typing import Any
 
 from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
+from airflow.sdk.execution_time.xcom import XCom
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 from asgiref.sync import sync_to_async
 
@@ -15,8 +17,10 @@ from greenplum_expansion.errors import ExpansionError
 from greenplum_expansion.hooks.greenplum import GreenplumHook
 from greenplum_expansion.planning.progress import Progress
 from greenplum_expansion.redistribution.engine import read_progress
+from greenplum_expansion.redistribution.watching import Seen, Watched, Watcher
 from greenplum_expansion.triggers.jobs import RemoteJobTrigger
 
+PROGRESS_KEY = "progress"
 ENDED = frozenset({"success", "failed", "skipped", "upstream_failed", "removed"})
 """States in which a task does nothing more, unless it is cleared."""
 
@@ -60,6 +64,8 @@ class ProgressTrigger(BaseTrigger):
     :param moving_task_id: of the task that moves tables, in that run of that DAG (Airflow's own names are taken)
     :param progress_interval: seconds between two looks at ``gpexpand.status_detail``; each costs two short queries
     :param initial_delay: seconds before the event at the earliest, as in RemoteJobTrigger
+    :param watched: ``Watched.to_dict``, of the expansion that is looked at; with it a line tells when it may be done,
+        and the XCom "progress" of the task that waits has the figures for pages
     """
 
     def __init__(
@@ -70,6 +76,7 @@ class ProgressTrigger(BaseTrigger):
         moving_task_id: str,
         progress_interval: float = 5.0,
         initial_delay: float = 10.0,
+        watched: dict[str, Any] | None = None,
     ) -> None:
         super().__init__()
         self.greenplum_conn_id = greenplum_conn_id
@@ -78,9 +85,10 @@ class ProgressTrigger(BaseTrigger):
         self.moving_task_id = moving_task_id
         self.progress_interval = progress_interval
         self.initial_delay = initial_delay
+        self.watched = watched
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Ids and numbers only."""
+        """Ids, numbers, windows and rates only."""
         return (
             f"{type(self).__module__}.{type(self).__qualname__}",
             {
@@ -90,6 +98,7 @@ class ProgressTrigger(BaseTrigger):
                 "moving_task_id": self.moving_task_id,
                 "progress_interval": self.progress_interval,
                 "initial_delay": self.initial_delay,
+                "watched": self.watched,
             },
         )
 
@@ -97,12 +106,30 @@ class ProgressTrigger(BaseTrigger):
         """Look, say, sleep, until that task has ended."""
         clock = asyncio.get_running_loop().time
         earliest = clock() + self.initial_delay
-        reporter = _Reporter(self.greenplum_conn_id, self.log)
+        beside = None if self.watched is None else Watched.from_dict(self.watched)
+        reporter = _Reporter(self.greenplum_conn_id, self.log, beside)
         while (state := await self._state()) not in ENDED:
-            await reporter.look()
+            told = await reporter.look()
+            if told is not None:
+                await self._leave(told)
             await asyncio.sleep(self.progress_interval)
         await asyncio.sleep(max(0.0, earliest - clock()))
         yield TriggerEvent({"state": state})
+
+    async def _leave(self, told: dict[str, Any]) -> None:
+        """For pages, under the sensor's own XCom; outside of Airflow there is none, and without it nothing is lost."""
+        if self.task_instance is None:
+            return
+        try:
+            await XCom.aset(
+                key=PROGRESS_KEY,
+                value=told,
+                dag_id=self.moving_dag_id,
+                task_id=self.task_instance.task_id,
+                run_id=self.moving_run_id,
+            )
+        except Exception as error:  # noqa: BLE001 - whatever Airflow says: looking goes on
+            self.log.warning("The progress could not be left for the pages: %s", error)
 
     async def _state(self) -> str:
         states = await sync_to_async(RuntimeTaskInstance.get_task_states)(
@@ -113,28 +140,49 @@ class ProgressTrigger(BaseTrigger):
 
 
 class _Reporter:
-    """Says how far it is, when that has changed."""
+    """Says how far it is, when that has changed.
 
-    def __init__(self, greenplum_conn_id: str, log: Any) -> None:
+    :param beside: with it, also when it may be done, by storage class
+    """
+
+    def __init__(self, greenplum_conn_id: str, log: Any, beside: Watched | None = None) -> None:
         self._greenplum_conn_id = greenplum_conn_id
         self._log = log
+        self._watcher = Watcher(beside) if beside is not None else None
         self._first: Progress | None = None
-        self._said: Progress | None = None
+        self._said: Any = None
         self._began = 0.0
 
-    async def look(self) -> None:
-        """Progress is a courtesy: what cannot be read is left out."""
-        clock = asyncio.get_running_loop().time
+    async def look(self) -> dict[str, Any] | None:
+        """What there is to be told to pages, if it has changed. Progress is a courtesy: what cannot be read is left
+        out."""
         try:
-            now = await asyncio.to_thread(self._read)
+            return await (self._look_ahead() if self._watcher is not None else self._look())
         except ExpansionError as error:
             self._log.debug("Progress cannot be read: %s", error)
-            return
+            return None
+
+    async def _look(self) -> None:
+        clock = asyncio.get_running_loop().time
+        now = await asyncio.to_thread(self._read)
         if self._first is None:
             self._first, self._began = now, clock()
         if now != self._said and now.tables_total:
             self._log.info("Progress: %s", now.say(self._first, clock() - self._began))
             self._said = now
 
+    async def _look_ahead(self) -> dict[str, Any] | None:
+        assert self._watcher is not None
+        seen = await asyncio.to_thread(self._watch)
+        if seen is None or seen.standing == self._said:
+            return None
+        self._said = seen.standing
+        self._log.info("Progress: %s", seen.say())
+        return seen.to_dict()
+
     def _read(self) -> Progress:
         return read_progress(GreenplumHook(self._greenplum_conn_id))
+
+    def _watch(self) -> Seen | None:
+        assert self._watcher is not None
+        return self._watcher.look(GreenplumHook(self._greenplum_conn_id), datetime.now(UTC))

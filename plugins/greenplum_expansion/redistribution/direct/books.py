@@ -54,6 +54,7 @@ class ExpansionBooks:
                 "dbname": dbname,
                 "oids": [table.move.table_oid for table in tables],
                 "storages": [table.move.storage.value for table in tables],
+                "bytes": [table.move.bytes for table in tables],
                 "index_bytes": [table.move.index_bytes for table in tables],
                 "roots": [table.root_name for table in tables],
             }

@@ -3,7 +3,8 @@
 -- coordinator; so the OID carries the segment with it, and the functions that look at files have a second form for it.
 -- Listed are the tables that have rows on segments, not their indexes and TOAST tables.
 
-create type pg_sandbox.relation_on_segment as (content int, relid oid, main int8, total int8);
+create type pg_sandbox.relation_on_segment as (content int, relid oid, main int8, total int8,
+    indexes int8);
 create type pg_sandbox.database_on_segment as (content int, datname name);
 
 create function pg_sandbox.relid(of pg_sandbox.relation_on_segment) returns oid language sql immutable as
@@ -23,15 +24,19 @@ create function pg_catalog.pg_relation_size(of pg_sandbox.relation_on_segment) r
     'select $1.main';
 create function pg_catalog.pg_total_relation_size(of pg_sandbox.relation_on_segment) returns bigint
     language sql immutable as 'select $1.total';
+create function pg_catalog.pg_indexes_size(of pg_sandbox.relation_on_segment) returns bigint
+    language sql immutable as 'select $1.indexes';
 
 -- With two forms, pg_relation_size('x') would be ambiguous; a form for texts is what a quoted word is taken for.
 create function pg_catalog.pg_relation_size(relation text) returns bigint language sql volatile strict as
     'select pg_catalog.pg_relation_size($1::regclass)';
 create function pg_catalog.pg_total_relation_size(relation text) returns bigint language sql volatile strict as
     'select pg_catalog.pg_total_relation_size($1::regclass)';
+create function pg_catalog.pg_indexes_size(relation text) returns bigint language sql volatile strict as
+    'select pg_catalog.pg_indexes_size($1::regclass)';
 
 create function pg_sandbox.relations_on_segments() returns table (content int, relid oid, relfilenode oid, main int8,
-    total int8) language plpgsql stable security definer set search_path = pg_catalog, pg_sandbox as $$
+    total int8, indexes int8) language plpgsql stable security definer set search_path = pg_catalog, pg_sandbox as $$
 -- Of each table its present generation on each segment.
 declare
     server record;
@@ -41,7 +46,7 @@ begin
     loop
         return query execute format(
             'select %s, case when p.relname like ''copies\_%%'' then substr(p.relname, 8)::oid else p.oid end, '
-            's.relfilenode, s.main, s.with_toast + s.indexes '
+            's.relfilenode, s.main, s.with_toast + s.indexes, s.indexes '
             'from pg_foreign_table f join pg_foreign_server v on v.oid = f.ftserver and v.srvname = %L '
             'join pg_inherits_real i on i.inhrelid = f.ftrelid join pg_class_real p on p.oid = i.inhparent '
             'join pg_aoseg.%I s on s.relname = (select o.option_value from pg_options_to_table(f.ftoptions) o '
@@ -50,8 +55,8 @@ begin
 end $$;
 
 create view pg_catalog.pg_class_on_segments as
-    select row(s.content, s.relid, s.main, s.total)::pg_sandbox.relation_on_segment as oid,
-           row(s.content, s.relid, s.main, s.total)::pg_sandbox.relation_on_segment as tableoid,
+    select row(s.content, s.relid, s.main, s.total, s.indexes)::pg_sandbox.relation_on_segment as oid,
+           row(s.content, s.relid, s.main, s.total, s.indexes)::pg_sandbox.relation_on_segment as tableoid,
            c.relname, c.relnamespace, c.relowner, s.relfilenode, c.reltablespace, c.relpersistence, c.relkind,
                c.relstorage
     from pg_sandbox.relations_on_segments() s join pg_catalog.pg_class c on c.oid = s.relid;
