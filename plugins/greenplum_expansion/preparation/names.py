@@ -60,7 +60,7 @@ def plan_hosts(situation: Situation) -> PartPlan:
 
 
 def plan_hosts_file(host: HostFacts, addresses: Mapping[str, str]) -> PartPlan:
-    """The same for any host, old or new.
+    """The same for any host, old or new. Lines of our block with other names stay: an earlier expansion needed them.
 
     :param addresses: IP address of each name that must be found
     """
@@ -72,8 +72,8 @@ def plan_hosts_file(host: HostFacts, addresses: Mapping[str, str]) -> PartPlan:
     known = {name: set(found.split()) for name, found in host.pairs("resolves").items()}
     foreign = _off_loopback(blocks.without(text or ""), addresses)
     moved = foreign != blocks.without(text or "")
-    in_block = {name for line in blocks.inside(text or "") for name in line.split()[1:]}
-    lines: dict[str, list[str]] = {}
+    in_block = set(names_in("\n".join(blocks.inside(text or ""))))
+    comments, lines = _kept(blocks.inside(text or ""), addresses)
     for name, address in sorted(addresses.items()):
         found = known.get(name, set())
         by_others = names_in(foreign).get(name, set())
@@ -92,7 +92,8 @@ def plan_hosts_file(host: HostFacts, addresses: Mapping[str, str]) -> PartPlan:
                 f"it leads to {', '.join(sorted(found))}, but the cluster knows it as {address}",
                 "correct DNS, or the address in the request",
             )
-    ours = [f"{address}\t{' '.join(names)}" for address, names in sorted(lines.items(), key=_by_number)]
+    entered = sorted(lines.items(), key=_by_number)
+    ours = [*comments, *(f"{address}\t{' '.join(sorted(names))}" for address, names in entered)]
     if ours or moved or in_block:
         base = foreign if not in_block else _keep_block(text or "", foreign)
         draft.file(HOSTS, text, blocks.with_block(base, ours), "names that nothing else on this host knows")
@@ -107,6 +108,20 @@ def names_in(text: str) -> dict[str, set[str]]:
         for name in words[1:]:
             found.setdefault(name, set()).add(words[0])
     return found
+
+
+def _kept(block: list[str], addresses: Mapping[str, str]) -> tuple[list[str], dict[str, list[str]]]:
+    """Of our block what is not asked about now: lines that name no address, and names by address."""
+    comments: list[str] = []
+    lines: dict[str, list[str]] = {}
+    for line in block:
+        words = line.partition("#")[0].split()
+        others = [word for word in words[1:] if word not in addresses]
+        if not words or not _is_address(words[0]):
+            comments.append(line)
+        elif others:
+            lines.setdefault(words[0], []).extend(others)
+    return comments, lines
 
 
 def _off_loopback(text: str, addresses: Mapping[str, str]) -> str:
@@ -133,6 +148,14 @@ def _keep_block(text: str, foreign: str) -> str:
 def _by_number(item: tuple[str, list[str]]) -> tuple[int, int]:
     address = ipaddress.ip_address(item[0])
     return address.version, int(address)
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _is_loopback(address: str) -> bool:

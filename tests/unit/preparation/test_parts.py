@@ -12,7 +12,7 @@ from greenplum_expansion.preparation.huge_pages import plan_huge_pages
 from greenplum_expansion.preparation.kernel import OUR_FILE, assignments, plan_kernel, values_at_boot
 from greenplum_expansion.preparation.limits import effective, plan_limits
 from greenplum_expansion.preparation.login import plan_login
-from greenplum_expansion.preparation.names import plan_hostname, plan_hosts, plan_hosts_file
+from greenplum_expansion.preparation.names import names_in, plan_hostname, plan_hosts, plan_hosts_file
 from greenplum_expansion.preparation.selinux import plan_selinux
 from tests.unit.preparation import hosts
 from tests.unit.preparation.hosts import changed, file_of, host, problems, situation, states_of, text_of
@@ -186,6 +186,30 @@ def test_an_entered_name_stays_entered_and_a_second_look_changes_nothing() -> No
     )
     assert blocks.inside(file_of(grown, "/etc/hosts").new)[-1] == "10.0.0.14\tsdw4"
     assert file_of(grown, "/etc/hosts").new.count(blocks.BEGIN) == 1
+
+
+def test_a_later_expansion_leaves_the_names_that_an_earlier_one_has_entered() -> None:
+    first = {"sdw3": "10.0.0.13", "sdw4": "10.0.0.14"}
+    old = host("sdw1", {"/etc/hosts": "127.0.0.1 localhost\n"}, resolves="sdw3 \nsdw4 \n")
+    after_first = file_of(plan_hosts_file(old, first), "/etc/hosts").new
+    second = {"sdw5": "10.0.0.15"}
+    unknown = changed(old, {"/etc/hosts": after_first}, resolves="sdw5 \n")
+    grown = file_of(plan_hosts_file(unknown, second), "/etc/hosts").new
+    assert names_in(grown) == {**names_in(after_first), "sdw5": {"10.0.0.15"}}
+    # A name server that knows the newest host says nothing about the others.
+    assert plan_hosts_file(changed(unknown, resolves="sdw5 10.0.0.15\n"), second).changes == ()
+
+
+def test_a_host_of_an_earlier_expansion_keeps_the_names_of_the_whole_cluster() -> None:
+    everybody = {"mdw": "10.0.0.1", "sdw1": "10.0.0.11", "sdw1-1": "10.0.0.11", "sdw3": "10.0.0.13"}
+    text = file_of(plan_hosts_file(host("sdw3", {"/etc/hosts": ""}, resolves=""), everybody), "/etc/hosts").new
+    old = host("sdw3", {"/etc/hosts": text}, resolves="sdw5 \n")
+    grown = file_of(plan_hosts_file(old, {"sdw5": "10.0.0.15"}), "/etc/hosts").new
+    assert blocks.inside(grown) == [*blocks.inside(text), "10.0.0.15\tsdw5"]
+    # The address of a name that is asked about is corrected, and the name beside it stays.
+    moved = plan_hosts_file(changed(old, resolves="sdw1 10.0.0.11\n"), {"sdw1": "10.0.0.99"})
+    assert names_in(file_of(moved, "/etc/hosts").new)["sdw1"] == {"10.0.0.99"}
+    assert names_in(file_of(moved, "/etc/hosts").new)["sdw1-1"] == {"10.0.0.11"}
 
 
 def test_a_host_keeps_its_domain_and_cloud_init_keeps_its_hands_off() -> None:
