@@ -7,14 +7,15 @@ from collections.abc import Mapping
 
 from greenplum_expansion.errors import RemoteError
 from greenplum_expansion.hooks.greenplum import GreenplumHook
-from greenplum_expansion.hooks.remote import RemoteHost, Script
-from greenplum_expansion.hooks.shell import DEFAULT_TIMEOUT, MAX_OUTPUT, RawResult
+from greenplum_expansion.hooks.remote import CommandFailed, RemoteHost, Script
+from greenplum_expansion.hooks.session import LoginRefused
+from greenplum_expansion.hooks.shell import DEFAULT_TIMEOUT, MAX_OUTPUT, NoShell, RawResult
 
 ROOT = "root"
 
 
 class NoRoot(RemoteError):
-    """Nobody could become root there; what needs it cannot be done."""
+    """The host answers, but does not let us become root; what needs root cannot be done."""
 
 
 class SudoHost(RemoteHost):
@@ -48,14 +49,15 @@ def log_in_as_root(
     """A host on which commands run as root.
 
     :param user: who logs in
-    :raises NoRoot: the login fails, or is not root and may not become it
+    :raises NoRoot: the login is refused, or is not root and may not become it
+    :raises RemoteError: nobody knows, for the host does not answer or the connection broke
     """
     host = hook.host(hostname, address, user, host_key=host_key)
     if user != ROOT:
         host = SudoHost(host.session)
     try:
         said = host.run(["id", "-u"])
-    except RemoteError as error:
+    except (LoginRefused, NoShell, CommandFailed) as error:
         raise NoRoot(f"Root on {hostname}", error.cause, _advice(hostname, user)) from error
     if said.stdout.strip() != "0":
         raise NoRoot(f"Root on {hostname}", f"{user} is user {said.stdout.strip()} there", _advice(hostname, user))

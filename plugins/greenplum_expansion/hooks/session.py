@@ -163,6 +163,10 @@ class SshSession:
         through = f" through {self._via.target}" if self._via else ""
         return RemoteError(f"SSH to {self.target} as {self.target.user}{through}", cause, next_action)
 
+    def _refused(self, cause: str, next_action: str) -> LoginRefused:
+        error = self._error(cause, next_action)
+        return LoginRefused(error.subject, error.cause, error.next_action)
+
     def _open(self) -> paramiko.Transport:
         expected = self._expected()
         key = load_private_key(self.settings)
@@ -257,17 +261,18 @@ class SshSession:
             missing = transport.auth_publickey(user, key)
         except paramiko.BadAuthenticationType as error:
             cause = f"sshd does not take keys, only {', '.join(error.allowed_types)}"
-            raise self._error(cause, "set 'PubkeyAuthentication yes' in its sshd_config") from error
-        except paramiko.AuthenticationException as error:
-            action = f"add the public half of the key to ~{user}/.ssh/authorized_keys there, or correct key or user"
-            refused = self._error(f"sshd refused the key {shown}", action)
-            raise LoginRefused(refused.subject, refused.cause, refused.next_action) from error
+            raise self._refused(cause, "set 'PubkeyAuthentication yes' in its sshd_config") from error
         except (paramiko.SSHException, EOFError, OSError) as error:
+            # paramiko calls it an authentication failure, too, if the server goes down or falls silent meanwhile.
+            broke_off = any(sign in str(error) for sign in ("EOF", "timeout"))
+            if isinstance(error, paramiko.AuthenticationException) and not broke_off:
+                action = f"add the public half of the key to ~{user}/.ssh/authorized_keys there, or correct key or user"
+                raise self._refused(f"sshd refused the key {shown}", action) from error
             cause = f"the login broke off ({error or type(error).__name__})"
             raise self._error(cause, "look at sshd's log there") from error
         if missing:
             cause = f"the key {shown} was taken, but sshd also wants {', '.join(missing)}"
-            raise self._error(cause, "exempt this user from the second factor (AuthenticationMethods publickey)")
+            raise self._refused(cause, "exempt this user from the second factor (AuthenticationMethods publickey)")
 
 
 def _prefer(transport: paramiko.Transport, expected: Expected) -> None:

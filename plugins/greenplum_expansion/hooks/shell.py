@@ -71,6 +71,10 @@ class CommandFailed(RemoteError):
         return type(self), (self.subject, self.cause, self.next_action, self.result)
 
 
+class NoShell(RemoteError):
+    """The login succeeded, but no command may run: nologin, a forced command, no bash."""
+
+
 @dataclass(frozen=True)
 class RawResult:
     """How a command ended, in bytes."""
@@ -243,7 +247,8 @@ class RemoteShell:
         stdout, stderr = envelope.open(out), envelope.open(err)
         if stdout is None or stderr is None:
             said = self.redact(bytes(err or out)[-300:].decode("utf-8", "replace").strip()) or "nothing"
-            raise RemoteError(
+            # Without an exit code it did not end by itself: the host may be going down.
+            raise (RemoteError if exit_code == -1 else NoShell)(
                 f"Login shell of {self.user} on {self.hostname}",
                 f"bash did not start; exit code {exit_code}, it said: {said}",
                 "see that bash is installed and that this user may run commands (no nologin, no forced command)",

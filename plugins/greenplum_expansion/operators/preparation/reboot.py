@@ -13,8 +13,15 @@ from greenplum_expansion.checks.finding import Finding
 from greenplum_expansion.errors import ActionRefused, RemoteError, StepFailed
 from greenplum_expansion.hooks.preparation import PreparedHost
 from greenplum_expansion.hooks.remote import Script
-from greenplum_expansion.hooks.root_shell import NoRoot, log_in_as_root
-from greenplum_expansion.operators.run import FINDINGS_KEY, ExpansionRun, expansion_run, record_step, started_now
+from greenplum_expansion.operators.preparation.situation import enter
+from greenplum_expansion.operators.run import (
+    FINDINGS_KEY,
+    ExpansionRun,
+    expansion_run,
+    final_errors,
+    record_step,
+    started_now,
+)
 from greenplum_expansion.request import PreparationPart
 
 
@@ -22,7 +29,8 @@ class RebootHostOperator(BaseOperator):
     """Start one new host anew if a change that was made to it since its last boot needs that. Mapped over the hosts.
 
     Probes: the manifest on the host tells what needs it, and in which boot it was made; so a retry after the reboot
-    finds nothing to do. Refused while a server runs there. If the request does not allow a reboot, what needs one is a
+    finds nothing to do; a host that does not answer, perhaps because a killed attempt has rebooted it, is waited for.
+    Refused while a server runs there. If the request does not allow a reboot, what needs one is a
     warning. Waits without a worker until the host answers with another boot id.
 
     :param host: ``{hostname, address, host_key}`` as CheckPlacesOperator returned it (templated)
@@ -49,10 +57,18 @@ class RebootHostOperator(BaseOperator):
 
     def execute(self, context: Mapping[str, Any]) -> str:
         started = started_now()
+        return self._decide(context, started, started)
+
+    def _decide(self, context: Mapping[str, Any], started: float, asked: float) -> str:
+        """Start the host anew if that is needed. :param asked: since when it is waited for an answer"""
         name = self.host["hostname"]
         with expansion_run(context) as run:
             run.require_claim()
-            prepared = self._prepared(run)
+            try:
+                prepared = self._prepared(run)
+            except RemoteError as error:
+                self.log.info("%s does not answer: %s", name, error.cause)
+                self._wait(started, _UNKNOWN, asked)
             reasons = prepared.reboot_reasons() if prepared else []
             allowed = PreparationPart.REBOOT in run.request.preparation_parts
             findings = [_warning(name, reasons)] if reasons and not allowed else []
@@ -70,8 +86,13 @@ class RebootHostOperator(BaseOperator):
         self._wait(started, boot_id, started_now())
 
     def look_again(self, context: Mapping[str, Any], event: Any, started: float, boot_id: str, asked: float) -> str:
-        """Done, if the host answers and was started since; else wait on."""
+        """Done, if the host answers and was started since; else wait on.
+
+        :param boot_id: of the boot that is to end; empty if the host has not answered yet, so that nothing is decided
+        """
         name = self.host["hostname"]
+        if boot_id == _UNKNOWN:
+            return self._decide(context, started, asked)
         with expansion_run(context) as run:
             try:
                 prepared = self._prepared(run)
@@ -79,20 +100,23 @@ class RebootHostOperator(BaseOperator):
             except RemoteError as error:
                 self.log.info("%s does not answer yet: %s", name, error.cause)
                 now = boot_id
-        waited = started_now() - asked
         if now != boot_id:
+            waited = started_now() - asked
             self.log.info("%s is back after %.0f s, with boot id %s", name, waited, now)
             record_step(context, started, f"back after {waited:.0f} s")
             return "back"
-        if waited > self.patience.total_seconds():
-            raise StepFailed(
-                f"Reboot of {name}",
-                f"it did not come back with another boot id within {waited:.0f} s",
-                "look at its console; when it is up, clear this task",
-            )
         self._wait(started, boot_id, asked)
 
     def _wait(self, started: float, boot_id: str, asked: float) -> NoReturn:
+        waited = started_now() - asked
+        if waited > self.patience.total_seconds():
+            missed = "it did not answer" if boot_id == _UNKNOWN else "it did not come back with another boot id"
+            with final_errors():
+                raise StepFailed(
+                    f"Reboot of {self.host['hostname']}",
+                    f"{missed} within {waited:.0f} s",
+                    "look at its console; when it is up, clear this task",
+                )
         self.defer(
             trigger=TimeDeltaTrigger(self.pause),
             method_name="look_again",
@@ -101,14 +125,15 @@ class RebootHostOperator(BaseOperator):
         raise AssertionError("defer does not return")
 
     def _prepared(self, run: ExpansionRun) -> PreparedHost | None:
-        """The host as root; None if nobody can be root, who has changed nothing then."""
-        place = (self.host["hostname"], self.host["address"])
-        try:
-            root = log_in_as_root(run.hook, *place, run.request.preparation_user, self.host["host_key"])
-        except NoRoot as error:
-            self.log.info("%s", error)
+        """The host as root; None if nobody can be root, who has changed nothing then.
+
+        :raises RemoteError: it does not answer
+        """
+        access = enter(run, self.host)
+        if access.no_root is not None:
+            self.log.info("%s", access.no_root)
             return None
-        return PreparedHost(root, run.expansion_id)
+        return PreparedHost(access.host, run.expansion_id)
 
     def _require_idle(self, prepared: PreparedHost) -> None:
         found = prepared.host.run(_SERVERS, check=False).stdout.split()
@@ -125,6 +150,7 @@ def _warning(name: str, reasons: Sequence[str]) -> Finding:
     return Finding.warning(f"new host {name}", problem, "reboot it, or choose the part *reboot*")
 
 
+_UNKNOWN = ""  # boot id of a host that does not answer
 _SERVERS = Script("pgrep -x 'postgres|postmaster' | head -n 5", "look for servers")
 # From a process of its own, so that this command ends before the connection does.
 _REBOOT = Script(

@@ -33,20 +33,32 @@ class Access:
 def enter(run: ExpansionRun, place: Mapping[str, Any]) -> Access:
     """Log in to a new host as root, else as the cluster's user, who sees enough of a host that is ready.
 
+    A host that does not answer is an error, never one without root: what was done there as root would be overlooked.
+
     :param place: ``{hostname, address, host_key}``
     :raises RemoteError: neither can log in
     """
     hostname, address, key = place["hostname"], place["address"], place["host_key"]
+    as_root = (run.hook, hostname, address, run.request.preparation_user, key)
     try:
-        return Access(log_in_as_root(run.hook, hostname, address, run.request.preparation_user, key))
-    except NoRoot as no_root:
-        own = run.hook.host(hostname, address, host_key=key)
-        try:
-            own.run(["true"])
-        except RemoteError as error:
-            cause = f"{no_root.cause}; and as {own.user}: {error.cause}"
-            raise RemoteError(f"Login to new host {hostname}", cause, no_root.next_action) from error
-        return Access(own, no_root)
+        return Access(log_in_as_root(*as_root))
+    except RemoteError as error:
+        why = error
+    own = run.hook.host(hostname, address, host_key=key)
+    try:
+        own.run(["true"])
+    except RemoteError as error:
+        cause = f"{why.cause}; and as {own.user}: {error.cause}"
+        raise RemoteError(f"Login to new host {hostname}", cause, why.next_action) from error
+    if isinstance(why, NoRoot):
+        return Access(own, why)
+    # The host is up. Cut off once more, it is root who is kept out: pam_access only hangs up.
+    try:
+        return Access(log_in_as_root(*as_root))
+    except NoRoot as error:
+        return Access(own, error)
+    except RemoteError as error:
+        return Access(own, NoRoot(error.subject, error.cause, error.next_action))
 
 
 def read_situation(
