@@ -31,7 +31,9 @@ class _TaskInstance:
     def xcom_push(self, key: str, value: Any) -> None:
         self._store.setdefault((self.task_id, key), []).append(value)
 
-    def xcom_pull(self, task_ids: str | list[str], key: str = "return_value") -> Any:
+    def xcom_pull(self, task_ids: str | list[str], key: str = "return_value", map_indexes: int | None = None) -> Any:
+        if map_indexes is not None:  # each instance has pushed once, in the order of the list it is mapped over
+            return dict(enumerate(self._store.get((str(task_ids), key)) or [])).get(map_indexes)
         if isinstance(task_ids, str):
             return (self._store.get((task_ids, key)) or [None])[-1]
         return [value for task_id in task_ids for value in self._store.get((task_id, key)) or [None]]

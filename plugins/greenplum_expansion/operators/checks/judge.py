@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import NoneType
 from typing import Any
 
@@ -23,8 +23,8 @@ class JudgeFindingsOperator(BaseOperator):
 
     Judges the findings of all tasks upstream of it.
 
-    :param mapped_checks: by id of a mapped check the task whose list it is mapped over: over an empty one it does not
-        run at all, and that it left nothing is right
+    :param mapped_checks: by id of a mapped check the task whose list of places it is mapped over: each of them must
+        have been looked at, and over an empty list the check does not run at all
     :return: all findings, worst first
     """
 
@@ -64,10 +64,17 @@ class JudgeFindingsOperator(BaseOperator):
         return sorted(task.task_id for task in self.get_flat_relatives(upstream=True))
 
     def _silent(self, context: Mapping[str, Any]) -> list[str]:
-        pull = context["ti"].xcom_pull
-        idle = {check for check, source in self.mapped_checks.items() if pull(task_ids=source) == []}
+        return [name for task in self._check_tasks() for name in self._silent_of(context["ti"].xcom_pull, task)]
+
+    def _silent_of(self, pull: Callable[..., Any], task: str) -> list[str]:
+        """The check itself, or the hosts for which it has left nothing."""
+        places = pull(task_ids=self.mapped_checks[task]) if task in self.mapped_checks else None
+        if places is None:
+            left = pull(task_ids=[task], key=FINDINGS_KEY)
+            return [task] if set(map(type, left)) <= {NoneType} else []
+        # Asked one by one: a list of what all have left does not tell that one is missing.
         return [
-            task
-            for task in self._check_tasks()
-            if task not in idle and set(map(type, pull(task_ids=[task], key=FINDINGS_KEY))) <= {NoneType}
+            f"{task} of {place['hostname']}"
+            for index, place in enumerate(places)
+            if pull(task_ids=task, map_indexes=index, key=FINDINGS_KEY) is None
         ]
