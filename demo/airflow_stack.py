@@ -17,6 +17,7 @@ import time
 from base64 import urlsafe_b64encode
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +28,23 @@ from demo.processes import Process
 ROOT = Path(__file__).resolve().parent.parent
 COMPONENTS = ("api-server", "scheduler", "dag-processor", "triggerer")
 USERS = {"admin": "admin", "op": "op", "viewer": "viewer"}  # name: role
+_PORTS = range(10000, 20000)  # the practice cluster takes from 20000 on
 STARTING_TAKES = 180.0  # seconds until a start is given up; usual are 20 to 30 on two cores
 
 
 class StackError(Exception):
     """Airflow could not be started or does not answer; the text says which part, why, and what to look at."""
+
+
+# Imports all arguments but the last, which is the component, and becomes `airflow COMPONENT`.
+_PRELOAD = """
+import importlib, runpy, sys
+*modules, component = sys.argv[1:]
+for module in modules:
+    importlib.import_module(module)
+sys.argv = ["airflow", component]
+runpy.run_module("airflow", run_name="__main__")
+"""
 
 
 @dataclass
@@ -51,6 +64,8 @@ class AirflowStack:
     :param dags: folder of the DAGs
     :param plugins: folder of the plugins; it is on PYTHONPATH too, so that the provider in it is found
     :param settings: further environment variables (AIRFLOW__…), for tests
+    :param preload: modules that the scheduler imports before it makes its workers, which then have them: otherwise each
+        task imports what its DAG file does, which is a second of a processor
     """
 
     def __init__(
@@ -60,11 +75,13 @@ class AirflowStack:
         dags: Path = ROOT / "dags",
         plugins: Path = ROOT / "plugins",
         settings: dict[str, str] | None = None,
+        preload: tuple[str, ...] = (),
     ) -> None:
         self.home = home.resolve()
         self.dags = dags
         self.plugins = plugins
         self.settings = settings or {}
+        self.preload = preload
         self.logs = self.home / "components"
 
     # --- what is kept ------------------------------------------------------------------------------------------------
@@ -158,6 +175,9 @@ class AirflowStack:
             "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(state.trigger_log_port),
             "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "10",  # a new file is seen after this; 300 is the default
             "AIRFLOW__CORE__DAGBAG_IMPORT_TIMEOUT": "120",  # 30 is not enough if many tasks begin on a loaded machine
+            # A file that has changed is read at once all the same; reading one costs a second of a processor.
+            "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "600",
+            "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.3",  # 1 is the default, which each step waits for
             "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
             **self.settings,
         }
@@ -189,6 +209,7 @@ class AirflowStack:
         self._save(state)
         environment = self.environment()
         airflow = [sys.executable, "-m", "airflow"]
+        preloading = [sys.executable, "-c", _PRELOAD, *self.preload]
         migrated = subprocess.run(
             [*airflow, "db", "migrate"], cwd=self.home, env=environment, stdin=subprocess.DEVNULL,
             capture_output=True, text=True, check=False,
@@ -196,8 +217,12 @@ class AirflowStack:
         if migrated.returncode != 0:
             raise StackError(f"`airflow db migrate` failed:\n{migrated.stderr[-2000:]}")
         for name in COMPONENTS:
+            program = preloading if name == "scheduler" else airflow
             state.components[name] = processes.start(
-                [*airflow, name], log=self.logs / f"{name}.log", cwd=self.home, env=environment
+                [*program, name],
+                log=self.logs / f"{name}.log",
+                cwd=self.home,
+                env=environment,
             )
             self._save(state)  # after each, so that an interrupted start can be stopped
 
@@ -284,12 +309,10 @@ def _is_free(port: int) -> bool:
 
 
 def _free_ports(count: int) -> list[int]:
-    """Ports nobody listens on now; all are held until the last is found, so that they differ."""
-    probes = [socket.socket() for _ in range(count)]
-    try:
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return [probe.getsockname()[1] for probe in probes]
-    finally:
-        for probe in probes:
-            probe.close()
+    """Different ports nobody listens on now.
+
+    Airflow binds them some seconds later: no outgoing connection takes one meanwhile, as they are below the kernel's
+    ephemeral ones, and chance keeps two stacks that start together apart.
+    """
+    candidates = secrets.SystemRandom().sample(_PORTS, len(_PORTS))
+    return list(islice(filter(_is_free, candidates), count))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import pkgutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,10 +14,23 @@ import pytest
 
 from demo.airflow_api import AirflowApi
 from demo.airflow_stack import AirflowStack
+from greenplum_expansion import operators, sensors
+from tests.support.afterwards import ended_if_we_are_killed
 from tests.support.practice import Practice
 
+# What the DAG files import: their tasks need not import it again, each for itself.
+PRELOAD = tuple(
+    module.name
+    for package in (operators, sensors)
+    for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}.")
+)
+# A test that answers a question waits until the scheduler has told twice that it goes round.
+SETTINGS = {"AIRFLOW__SCHEDULER__SCHEDULER_HEARTBEAT_SEC": "1"}
+STOP = "import sys, pathlib, demo.airflow_stack as a; a.AirflowStack(pathlib.Path(sys.argv[1])).stop()"
 CONNECTION = "practice"
 NEW_HOSTS = ["sdw3=10.77.0.23", "sdw4=10.77.0.24"]
+CONF = {"greenplum_conn_id": CONNECTION, "new_hosts": NEW_HOSTS}
+QUICK = {**CONF, "hardware_check": "none", "backup": "none"}  # where neither is what the test is about
 
 
 @pytest.fixture(scope="session")
@@ -29,22 +44,13 @@ def connection(practice: Practice) -> dict[str, Any]:
 def airflow(connection: dict[str, Any]) -> Iterator[AirflowApi]:
     """Airflow with that connection, and both DAGs known."""
     with tempfile.TemporaryDirectory(prefix="airflow-") as directory:
-        stack = AirflowStack(Path(directory))
-        try:
-            stack.start()
-            stack.wait(("greenplum_expand", "greenplum_rollback"))
-            with stack.api() as api:
-                api.put_connection(CONNECTION, connection)
-                yield api
-        finally:
-            stack.stop()
-
-
-@pytest.fixture
-def cluster(practice: Practice) -> Iterator[Practice]:
-    """The practice cluster as right after its first start, without faults, and so again for the next test."""
-    practice.clear_faults()
-    practice.reset()
-    yield practice
-    practice.clear_faults()
-    practice.reset()  # the tests of the sandbox come behind, on the same cluster
+        stack = AirflowStack(Path(directory), settings=SETTINGS, preload=PRELOAD)
+        with ended_if_we_are_killed([sys.executable, "-c", STOP, directory]):
+            try:
+                stack.start()
+                stack.wait(("greenplum_expand", "greenplum_rollback"))
+                with stack.api() as api:
+                    api.put_connection(CONNECTION, connection)
+                    yield api
+            finally:
+                stack.stop()

@@ -1,6 +1,6 @@
 """What cannot be done is refused before anything is touched: one finding that names it and says what to do.
 
-What is wrong with new hosts is in tests/faults/test_new_host_faults.py.
+What is wrong with new hosts is in tests/faults/test_new_host*.py.
 """
 
 from __future__ import annotations
@@ -16,19 +16,11 @@ import pytest
 
 from tests.integration.conftest import NEW_HOSTS
 from tests.support.in_process import run_checks, run_checks_errors
+from tests.support.ports import free_port
 from tests.support.practice import Practice
 from tests.support.snapshot import snapshot
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.integration]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def fresh(practice: Practice) -> Iterator[None]:
-    """Nothing of an earlier test is in the cluster, and nothing of these stays."""
-    practice.clear_faults()
-    practice.reset()
-    yield
-    practice.reset()
 
 
 @pytest.fixture(autouse=True)
@@ -137,7 +129,7 @@ def plain_postgres(tmp_path: Path, connection: dict[str, Any]) -> Iterator[int]:
         nobody = pwd.getpwnam("nobody")
         os.chown(data, nobody.pw_uid, nobody.pw_gid)
         drop = ["setpriv", f"--reuid={nobody.pw_uid}", f"--regid={nobody.pw_gid}", "--clear-groups"]
-    port = _free_port()
+    port = free_port()
     binaries = postgres_bin()
     initdb = [f"{binaries}/initdb", "-D", str(data), "-U", connection["login"], "-A", "md5", f"--pwfile={password}"]
     subprocess.run([*drop, *initdb, "--no-sync"], check=True, stdout=subprocess.DEVNULL, cwd="/")
@@ -148,11 +140,3 @@ def plain_postgres(tmp_path: Path, connection: dict[str, Any]) -> Iterator[int]:
         yield port
     finally:
         subprocess.run([*control, "-m", "immediate", "stop"], check=True, cwd="/")
-
-
-def _free_port() -> int:
-    import socket
-
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
