@@ -21,17 +21,6 @@ SMALL = ["demo.hr", 'demo."Größe ☃".*', "demo.Mixed Case.*"]  # schemas that
 BACKUPS, EXPANSIONS = "/home/gpadmin/greenplum-backups", "/home/gpadmin/greenplum-expansions"
 
 
-@pytest.fixture(scope="module", autouse=True)
-def cluster(practice: Practice) -> Iterator[Practice]:
-    practice.clear_faults()
-    practice.reset()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AIRFLOW_CONN_PRACTICE", practice.state.connection.read_text())
-        yield practice
-    practice.clear_faults()
-    practice.reset()
-
-
 @pytest.fixture
 def run(cluster: Practice, request: pytest.FixtureRequest) -> Iterator[Callable[..., OneRun]]:
     def make(**conf: Any) -> OneRun:

@@ -33,17 +33,6 @@ SCHEMA = (
 )
 
 
-@pytest.fixture(scope="module", autouse=True)
-def cluster(practice: Practice) -> Iterator[Practice]:
-    practice.clear_faults()
-    practice.reset()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AIRFLOW_CONN_PRACTICE", practice.state.connection.read_text())
-        yield practice
-    practice.clear_faults()
-    practice.reset()
-
-
 @pytest.fixture
 def run(cluster: Practice, connect: Callable[..., Any], request: pytest.FixtureRequest) -> Iterator[OneRun]:
     """An expansion whose tables have all moved."""

@@ -7,7 +7,7 @@ import pytest
 from tests.support.looking import Changes, Looks, Rows, only
 from tests.support.practice import Practice
 
-pytestmark = [pytest.mark.sandbox, pytest.mark.usefixtures("healthy")]
+pytestmark = pytest.mark.sandbox
 
 
 # --- catalog ---------------------------------------------------------------------------------------------------------

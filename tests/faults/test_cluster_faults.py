@@ -18,7 +18,7 @@ from tests.support.looking import REQUEST, Changes, Looks, Rows, fault, only, wa
 from tests.support.practice import Practice
 from tests.support.snapshot import hook_for
 
-pytestmark = [pytest.mark.sandbox, pytest.mark.usefixtures("healthy")]
+pytestmark = pytest.mark.sandbox
 INSTANCE = "/opt/sandbox/bin/python -m sandbox.database.instance"
 
 

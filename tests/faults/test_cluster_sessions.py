@@ -25,14 +25,10 @@ Drain = Callable[..., dict[str, Any]]
 
 
 @pytest.fixture(scope="module", autouse=True)
-def people(practice: Practice, rows: Callable[..., list[tuple[Any, ...]]]) -> Iterator[None]:
+def people(practice: Practice, rows: Callable[..., list[tuple[Any, ...]]]) -> None:
     """Two roles that are no superusers."""
-    practice.clear_faults()
-    practice.reset()
     for role in ("reader", "loader"):
         rows(f"CREATE ROLE {role} LOGIN PASSWORD 'p'")
-    yield
-    practice.reset()
 
 
 @pytest.fixture

@@ -37,19 +37,14 @@ LEFT = (
 
 
 @pytest.fixture(scope="module", autouse=True)
-def prepared(practice: Practice) -> Iterator[None]:
+def prepared(practice: Practice) -> None:
     """New hosts as they are after exchange_keys: mdw may log in, the data directories' parents are there."""
-    practice.clear_faults()
-    practice.reset()
     practice.run("[ -e ~/.ssh/id_rsa.pub ] || ssh-keygen -q -t rsa -N '' -f ~/.ssh/id_rsa")
     key = practice.run("cat ~/.ssh/id_rsa.pub").stdout.strip()
     for name, address in NEW.items():
         practice.run(f"mkdir -p -m 700 ~/.ssh /data/primary; echo '{key}' >> ~/.ssh/authorized_keys", name)
         known = practice.run("cat /etc/ssh/ssh_host_ed25519_key.pub", name).stdout.split()
         practice.run(f"echo '{name},{address} {known[0]} {known[1]}' >> ~/.ssh/known_hosts")
-    yield
-    practice.clear_faults()
-    practice.reset()
 
 
 @pytest.fixture

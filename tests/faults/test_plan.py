@@ -92,14 +92,11 @@ class Approval(DagRunHere):
 @pytest.fixture(scope="module")
 def begun(practice: Practice) -> Iterator[Approval]:
     """An expansion of the practice cluster by two hosts, which has claimed it."""
-    practice.clear_faults()
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("AIRFLOW_CONN_PRACTICE", practice.state.connection.read_text())
         run = Approval("greenplum_expand", {"greenplum_conn_id": "practice", "new_hosts": NEW_HOSTS}, "plan")
         run.run_tasks("check_cluster.connection", "check_cluster.claim")
         yield run
-    practice.clear_faults()
-    practice.run("rm -rf ~/greenplum-expansions")
 
 
 @pytest.fixture

@@ -25,17 +25,6 @@ EXPANSIONS = "/home/gpadmin/greenplum-expansions"
 STARTED = "select extract(epoch from pg_postmaster_start_time())"
 
 
-@pytest.fixture(scope="module", autouse=True)
-def cluster(practice: Practice) -> Iterator[Practice]:
-    practice.clear_faults()
-    practice.reset()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AIRFLOW_CONN_PRACTICE", practice.state.connection.read_text())
-        yield practice
-    practice.clear_faults()
-    practice.reset()
-
-
 @pytest.fixture
 def run(cluster: Practice, request: pytest.FixtureRequest) -> Iterator[Callable[..., OneRun]]:
     """An expansion that is over: it claimed the cluster, and its plan holds no instance that is not in the catalog."""

@@ -18,15 +18,11 @@ pytestmark = [pytest.mark.sandbox, pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")
-def ready(practice: Practice) -> Iterator[HalfDone]:
+def ready(practice: Practice) -> HalfDone:
     """An expansion ready to add segments; it is rolled back by every test that succeeds."""
-    practice.clear_faults()
-    practice.reset()
     made = HalfDone(practice)
     made.make_ready()
-    yield made
-    practice.clear_faults()
-    practice.reset()
+    return made
 
 
 @pytest.fixture

@@ -22,14 +22,6 @@ pytestmark = pytest.mark.sandbox
 Rows = Callable[..., list[tuple[Any, ...]]]
 
 
-@pytest.fixture(scope="module", autouse=True)
-def fresh(practice: Practice) -> Iterator[None]:
-    practice.clear_faults()
-    practice.reset()
-    yield
-    practice.reset()
-
-
 @pytest.fixture
 def hook(practice: Practice, monkeypatch: pytest.MonkeyPatch) -> Iterator[GreenplumHook]:
     monkeypatch.setenv("AIRFLOW_CONN_PRACTICE", practice.state.connection.read_text())

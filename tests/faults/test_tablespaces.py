@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from tests.support.practice import Practice
@@ -17,16 +15,14 @@ LOCATIONS = "SELECT gp_segment_id, tblspc_loc FROM gp_tablespace_location({}) OR
 
 
 @pytest.fixture(scope="module")
-def with_tablespace(practice: Practice) -> Iterator[Practice]:
+def with_tablespace(practice: Practice) -> Practice:
     """The practice cluster with tablespace fastts, which lies elsewhere on content 1."""
-    practice.clear_faults()
     for host in ("mdw", "smdw", "sdw1", "sdw2"):
         practice.run("mkdir -p /data/ts1 /data/ts2", host)
     practice.run("psql -qd demo -c \"CREATE TABLESPACE fastts LOCATION '/data/ts1' WITH (content1='/data/ts2')\"")
     for host in ("sdw3", "sdw4"):
         practice.run("mkdir -p /data/primary /data/mirror", host)
-    yield practice
-    practice.reset()
+    return practice
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.sandbox.datacenter import Sandbox, why_not
+from tests.sandbox.moving import eight_segments, table  # noqa: F401
 
 
 @pytest.fixture(scope="module")

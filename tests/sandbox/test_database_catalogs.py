@@ -9,8 +9,6 @@ from typing import Any
 import psycopg2
 import pytest
 
-from tests.sandbox.conformance.practice import Practice
-
 pytestmark = [pytest.mark.sandbox, pytest.mark.slow]
 
 Rows = Callable[..., list[tuple[Any, ...]]]
@@ -41,12 +39,6 @@ def recorded_columns(relation: str) -> list[tuple[str, str]]:
     rows = re.findall(r"^ (\w+) +\| ([^|]+?) +\|", part[: part.index("\n\n")].split("\n", 3)[3], re.MULTILINE)
     until = next((i for i, (name, _) in enumerate(rows) if name == "View"), len(rows))
     return rows[:until]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def as_after_up(practice: Practice) -> None:
-    """Other modules may have left something."""
-    practice.reset()
 
 
 def test_segment_configuration_is_the_recorded_one(rows: Rows) -> None:

@@ -9,7 +9,8 @@ import psycopg2
 import pytest
 
 from tests.sandbox.conformance.practice import Practice
-from tests.sandbox.test_database_moves import asleep, fingerprint, wait_for
+from tests.sandbox.moving import asleep, fingerprint, wait_for
+from tests.support.practice import as_after_up
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.slow]
 
@@ -23,12 +24,10 @@ CONFIGURATION = (
 
 
 @pytest.fixture(autouse=True)
-def as_after_up(practice: Practice) -> Iterator[None]:
+def whole_again(practice: Practice) -> Iterator[None]:
     """Each test breaks the cluster."""
-    practice.reset()
     yield
-    practice.clear_faults()
-    practice.reset()
+    as_after_up(practice)
 
 
 def test_confirmed_rows_survive_the_death_of_their_primary(practice: Practice, connect: Connect, rows: Rows) -> None:

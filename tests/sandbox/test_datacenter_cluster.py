@@ -24,7 +24,6 @@ def sandbox(practice: Practice) -> Iterator[Sandbox]:
     shared = Sandbox(practice.state.directory)
     yield shared
     shared.call("up")
-    practice.reset()
 
 
 def ask(sandbox: Sandbox, statement: str, database: str = "demo") -> list[tuple[object, ...]]:

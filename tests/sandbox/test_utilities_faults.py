@@ -18,12 +18,11 @@ COUNT = 'psql -d postgres -Atc "select count(*) from gp_segment_configuration"'
 
 
 @pytest.fixture(scope="module")
-def ready(practice: Practice) -> Iterator[Practice]:
-    """New hosts that can be expanded to; put back afterwards."""
+def ready(practice: Practice) -> Practice:
+    """New hosts that can be expanded to."""
     for step in (FILES, TRUST, KNOWN, *ROOM):
         prepare(practice, step)
-    yield practice
-    practice.reset()
+    return practice
 
 
 @pytest.fixture

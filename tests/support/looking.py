@@ -19,16 +19,6 @@ Changes = Callable[..., None]
 Rows = Callable[..., list[tuple[Any, ...]]]
 
 
-@pytest.fixture(scope="module")
-def healthy(practice: Practice) -> Iterator[None]:
-    """Nothing of an earlier test is in the cluster, and nothing of these stays."""
-    practice.clear_faults()
-    practice.reset()
-    yield
-    practice.clear_faults()
-    practice.reset()
-
-
 @pytest.fixture
 def connection(practice: Practice, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """The practice cluster as an Airflow connection, which "practice" then is."""

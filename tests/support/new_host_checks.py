@@ -14,9 +14,29 @@ from greenplum_expansion.operators.checks.prepared_hosts import CheckPreparedHos
 from greenplum_expansion.operators.run import FINDINGS_KEY
 from greenplum_expansion.params import dag_params
 from greenplum_expansion.request import ExpansionRequest
+from tests.support.practice import Practice
 
+ASKED = {"greenplum_conn_id": "practice", "new_hosts": ["sdw3=10.77.0.23", "sdw4=10.77.0.24"]}
+UNPREPARED = {**ASKED, "preparation_parts": []}
 CONNECTION, PLACES, HOST = "check_cluster.connection", "check_new_hosts.places", "check_new_hosts.host"
 NETWORK, PREPARED = "check_new_hosts.network", "check_prepared_hosts"
+
+
+def as_root(practice: Practice, host: str, script: str) -> str:
+    """Run a script there; what it printed.
+
+    :raises AssertionError: it failed
+    """
+    done = practice.run(f"bash -e <<'END'\n{script}\nEND", host, user="root")
+    assert done.exit_code == 0, done
+    return done.stdout
+
+
+def of(findings: list[Finding], check: str) -> Finding:
+    """The one finding of a check; another one of it fails the test."""
+    mine = [finding for finding in findings if finding.check == check]
+    assert len(mine) == 1, findings
+    return mine[0]
 
 
 class NewHostChecks:

@@ -1,4 +1,4 @@
-"""One practice cluster for all tests of a session that take it: starting one costs half a minute."""
+"""One practice cluster for all tests of a process that take it, as new for each file: starting one takes longest."""
 
 import json
 import os
@@ -14,6 +14,7 @@ import pytest
 from sandbox.datacenter import preflight
 from sandbox.datacenter.errors import SandboxError
 from tests.sandbox.conformance.practice import Practice
+from tests.support.afterwards import ended_if_we_are_killed
 
 SIZE = 20
 """Megabytes in database demo: every kind of table, none of them large."""
@@ -21,12 +22,14 @@ SIZE = 20
 
 @pytest.fixture(scope="session")
 def practice() -> Iterator[Practice]:
-    """A practice cluster that is up. Who changes it calls `reset` when done.
+    """A practice cluster that is up.
 
     ``TEST_SANDBOX`` names the state directory of one to take instead of starting another: for repeating a test quickly.
     """
     if at_hand := os.environ.get("TEST_SANDBOX"):
-        yield Practice(Path(at_hand))
+        taken = Practice(Path(at_hand))
+        yield taken
+        as_after_up(taken)
         return
     try:
         preflight.check_machine(database=True)
@@ -34,11 +37,30 @@ def practice() -> Iterator[Practice]:
         pytest.skip(str(error))
     with tempfile.TemporaryDirectory(prefix="sb-") as directory:  # short: SSH's control sockets lie in it
         made = Practice(Path(directory) / "s")
-        try:
-            made.up(SIZE)
-            yield made
-        finally:
-            made.down()
+        with ended_if_we_are_killed(made.command("down", "--purge")):
+            try:
+                made.up(SIZE)
+                made.pristine = True
+                yield made
+            finally:
+                made.down()
+
+
+def as_after_up(practice: Practice) -> None:
+    """Undo whatever was done to it."""
+    practice.clear_faults()
+    practice.reset()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def each_file_begins_anew(request: pytest.FixtureRequest) -> None:
+    """A file whose tests use the practice cluster finds it as after its first start, whatever ran before."""
+    file = request.node
+    if any("practice" in item.fixturenames for item in request.session.items if item.getparent(pytest.Module) is file):
+        practice = request.getfixturevalue("practice")
+        if not practice.pristine:
+            as_after_up(practice)
+        practice.pristine = False
 
 
 @pytest.fixture(scope="session")

@@ -21,16 +21,23 @@ class Practice:
     :param directory: its state directory; SSH's control sockets lie in it, so the path must not be long
     """
 
+    pristine = False
+    """Nobody has used it since it was made."""
+
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.state = State(directory)
+
+    def command(self, *arguments: str) -> list[str]:
+        """``python -m sandbox …`` with our state directory."""
+        return [sys.executable, "-m", "sandbox", "--state-dir", str(self.directory), *arguments]
 
     def sandbox(self, *arguments: str) -> str:
         """``python -m sandbox …``.
 
         :raises RuntimeError: with its output
         """
-        command = [sys.executable, "-m", "sandbox", "--state-dir", str(self.directory), *arguments]
+        command = self.command(*arguments)
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
         if done.returncode != 0:
             raise RuntimeError(f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
