@@ -1,6 +1,7 @@
 .DEFAULT_GOAL := help
 SHELL := /bin/sh
 PYTHON := .venv/bin/python
+WORKERS := 4
 
 # What each of the goals below stands on: made once, then only looked at (0.1 s).
 .PHONY: environment
@@ -24,8 +25,8 @@ demo-down: environment-python ## end what `make demo` started
 	@$(PYTHON) -m demo down
 
 .PHONY: test
-test: environment ## every test
-	@$(PYTHON) -m pytest
+test: environment ## every test; WORKERS of them at a time, each with a practice cluster of its own
+	@$(PYTHON) -m pytest -n $(WORKERS)
 
 .PHONY: test-unit
 test-unit: environment ## the tests that need neither Airflow running nor practice hosts; seconds

@@ -12,7 +12,7 @@ from hypothesis import settings
 
 ROOT = Path(__file__).resolve().parent.parent
 
-_home = tempfile.TemporaryDirectory(prefix="airflow-test-")  # removed when the interpreter ends
+_home = tempfile.TemporaryDirectory(prefix="airflow-test-")
 
 os.environ.update(
     AIRFLOW_HOME=_home.name,
@@ -28,5 +28,12 @@ os.environ.update(
 settings.register_profile("house", deadline=None)
 settings.load_profile("house")
 
-# Fixtures of several directories; imported here, so that one session has one practice cluster.
-from tests.support.practice import connect, practice, rows  # noqa: E402, F401
+# Fixtures and hooks of several directories; imported here, so that one session has one practice cluster.
+from tests.support.figures import pytest_terminal_summary  # noqa: E402, F401
+from tests.support.practice import connect, each_file_begins_anew, practice, rows  # noqa: E402, F401
+from tests.support.sharing import pytest_xdist_make_scheduler  # noqa: E402, F401
+
+
+def pytest_unconfigure() -> None:
+    """Workers of pytest-xdist end without what an interpreter does at its end."""
+    _home.cleanup()

@@ -6,7 +6,9 @@ without loop devices (some containers) get plain directories instead: all works 
 
 from __future__ import annotations
 
+import contextlib
 import os
+import random
 import shutil
 import stat
 import subprocess
@@ -20,6 +22,7 @@ from sandbox.datacenter.state import State
 
 _BASE_MB, _PER_MB = 8192, 8  # primary and mirror, old and new copy while a table moves, WAL, and room to spare
 _NEED_MB, _NEED_PER_MB = 2048, 12  # measured: 2.8 GB in all for 200 MB of tables before, 4 GB after an expansion
+_TRIES = 5
 _PATIENCE = 15.0  # seconds for the kernel to let go of the filesystems of a sandbox that just ended
 
 
@@ -58,10 +61,7 @@ def try_images(state: State) -> str | None:
     command = 'mount -o loop,ro "$1" "$2" && umount "$2"'
     try:
         make_image(trial, 16, 0)
-        done = subprocess.run(
-            ["unshare", "--mount", "sh", "-c", command, "sh", str(trial), str(state.keys)],
-            stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
-        )  # fmt: skip
+        done = _with_a_device(["unshare", "--mount", "sh", "-c", command, "sh", str(trial), str(state.keys)])
     except SandboxError as error:
         return error.cause
     finally:
@@ -90,14 +90,25 @@ def mount_images(state: State, directory: Path) -> None:
     for host in layout.HOSTS:
         target = directory / host.name
         target.mkdir()
-        _make_device_node()
-        command = ["mount", "-o", "loop,nosuid,nodev,noatime,discard", str(image(state, host.name)), str(target)]
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+        done = _with_a_device(
+            ["mount", "-o", "loop,nosuid,nodev,noatime,discard", str(image(state, host.name)), str(target)]
+        )
         if done.returncode != 0:
             raise SystemExit(
                 f"The disk of {host.name} cannot be mounted. Cause: {done.stderr.strip()}. Next: `losetup -a` shows "
                 f"the loop devices in use; `python -m sandbox down --purge` starts anew."
             )
+
+
+def _with_a_device(command: list[str]) -> subprocess.CompletedProcess[str]:
+    """Run what takes a loop device; again if it fails, as another sandbox may take the same free one at that moment."""
+    for _ in range(_TRIES):
+        _make_device_node()
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+        if done.returncode == 0:
+            break
+        time.sleep(random.uniform(0, 0.2))
+    return done
 
 
 def _make_device_node() -> None:
@@ -106,7 +117,8 @@ def _make_device_node() -> None:
     device = Path(found.stdout.strip())
     number = device.name.removeprefix("loop")
     if number.isdigit() and not device.exists():
-        os.mknod(device, 0o660 | stat.S_IFBLK, os.makedev(7, int(number)))
+        with contextlib.suppress(FileExistsError, PermissionError):  # made meanwhile; or mount says what is missing
+            os.mknod(device, 0o660 | stat.S_IFBLK, os.makedev(7, int(number)))
 
 
 def wait_until_released(state: State) -> None:

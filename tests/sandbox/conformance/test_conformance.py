@@ -6,10 +6,12 @@ so that it is kept. Needs what a sandbox needs, and minutes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from tests.support.figures import FIGURE
 
 from .practice import Practice
 from .replay import Verdict, run_all, summary
@@ -37,19 +39,15 @@ STAGES = {
 
 
 @pytest.fixture(scope="module")
-def verdicts(practice: Practice) -> Iterator[dict[str, Verdict]]:
-    """Every scenario once, from a fresh cluster; it is put back afterwards, for whoever uses it next."""
-    practice.clear_faults()
-    practice.reset()
-    yield {verdict.name: verdict for verdict in run_all(practice, SCENARIOS, lambda _: None)}
-    practice.reset()
+def verdicts(practice: Practice) -> dict[str, Verdict]:
+    """Every scenario once, from a fresh cluster."""
+    return {verdict.name: verdict for verdict in run_all(practice, SCENARIOS, lambda _: None)}
 
 
 def test_the_figure_is_printed_and_at_least_sixty_recordings_agree(
-    verdicts: dict[str, Verdict], capsys: pytest.CaptureFixture[str]
+    verdicts: dict[str, Verdict], record_property: Callable[[str, object], None]
 ) -> None:
-    with capsys.disabled():
-        print(f"\n{summary(list(verdicts.values()))}")
+    record_property(FIGURE, summary(list(verdicts.values())))
     assert sum(verdict.agrees for verdict in verdicts.values()) >= LEAST
 
 
