@@ -17,6 +17,8 @@ from typing import Any
 
 import pytest
 
+from tests.support.ports import free_port
+
 SSHD = shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
 
 
@@ -27,13 +29,6 @@ def make_key(path: Path, kind: str = "ed25519", passphrase: str = "") -> str:
         command += ["-b", "2048"]
     subprocess.run(command, check=True, stdin=subprocess.DEVNULL)
     return Path(f"{path}.pub").read_text().strip()
-
-
-def free_port() -> int:
-    """A port that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @dataclass
@@ -88,7 +83,7 @@ class Sshd:
         config.write_text("\n".join(lines) + "\n")
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen([SSHD, "-D", "-e", "-f", str(config)], stdin=subprocess.DEVNULL, stderr=log)
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60  # ends a hang
         while time.monotonic() < deadline and self.process.poll() is None:
             try:
                 with socket.create_connection(("127.0.0.1", self.port), timeout=1) as probe:

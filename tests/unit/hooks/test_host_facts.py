@@ -25,13 +25,12 @@ from greenplum_expansion.hooks.host_facts import (
     places_script,
 )
 from greenplum_expansion.hooks.remote import Script
+from tests.support import ports
 
 
 @pytest.fixture
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    return ports.free_port()
 
 
 def run(script: Script) -> str:

@@ -13,7 +13,8 @@ from greenplum_expansion.errors import InvalidRequest, RemoteError
 from greenplum_expansion.hooks import session
 from greenplum_expansion.hooks.greenplum import GreenplumHook
 from greenplum_expansion.hooks.known_hosts import HostKey, Trust
-from tests.unit.hooks.sshd import Sshd, free_port, make_key, wait_until
+from tests.support.ports import free_port
+from tests.unit.hooks.sshd import Sshd, make_key, wait_until
 
 MakeHook = Callable[..., GreenplumHook]
 

@@ -113,8 +113,9 @@ def test_reading_back_from_memory_is_known() -> None:
 
 
 def test_a_trial_survives_the_log() -> None:
-    for trial in plan_trials([room("sdw3"), room("sdw4")], [room("sdw1")])[0]:
-        assert Trial.from_dict(trial.to_dict()) == trial
+    trials, _ = plan_trials([room("sdw3"), room("sdw4")], [room("sdw1")])
+    assert {trial.group for trial in trials} == set(Group)
+    assert [Trial.from_dict(trial.to_dict()) for trial in trials] == list(trials)
 
 
 ROOMS = st.builds(

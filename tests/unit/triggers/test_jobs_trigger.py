@@ -16,7 +16,8 @@ from greenplum_expansion.hooks.jobs import JobState, LogChunk, RemoteJob
 from greenplum_expansion.hooks.remote import Script
 from greenplum_expansion.triggers import jobs as triggers_jobs
 from greenplum_expansion.triggers.jobs import RemoteJobTrigger, _Lines
-from tests.unit.hooks.sshd import Sshd, free_port
+from tests.support.ports import free_port
+from tests.unit.hooks.sshd import Sshd
 
 StartJob = Callable[[Sequence[str] | Script], RemoteJob]
 
