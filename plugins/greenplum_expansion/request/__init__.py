@@ -10,7 +10,7 @@ from greenplum_expansion.request.notices import NoticeEvent, NoticesSection
 from greenplum_expansion.request.parse import parse_request
 from greenplum_expansion.request.preparation import FirewallChoice, PreparationPart, SoftwareSource
 from greenplum_expansion.request.rollback import RollbackRequest
-from greenplum_expansion.request.safety import Proof
+from greenplum_expansion.request.safety import Places, Proof
 from greenplum_expansion.request.sessions import CatalogCheck, SessionsChoice
 from greenplum_expansion.request.tables import Engine, TableOrder
 
@@ -23,6 +23,7 @@ __all__ = [
     "NewHost",
     "NoticeEvent",
     "NoticesSection",
+    "Places",
     "PreparationPart",
     "Proof",
     "RollbackRequest",
