@@ -27,7 +27,7 @@ from greenplum_expansion.cluster.state import ExpansionState, Phase, StuckBy  # 
 from greenplum_expansion.errors import ActionRefused  # noqa: E402
 from greenplum_expansion.planning.decisions import Presence, RollbackAction, decide_roll_back  # noqa: E402
 from greenplum_expansion.preparation.parts import parts  # noqa: E402
-from greenplum_expansion.request import ExpansionRequest, RollbackRequest  # noqa: E402
+from greenplum_expansion.request import ExpansionRequest, RedistributeRequest, RollbackRequest, SteerRequest  # noqa: E402
 
 PAGES = ROOT / "docs" / "reference"
 _MADE = "<!-- Written by tools/reference.py from the code; edit that. -->\n\n"
@@ -187,7 +187,12 @@ def _requests() -> str:
         "The fields of the trigger form, by the names that the REST API and `airflow dags trigger --conf` take.",
         "",
     ]
-    for model, dag_id in ((ExpansionRequest, "greenplum_expand"), (RollbackRequest, "greenplum_rollback")):
+    for model, dag_id in (
+        (ExpansionRequest, "greenplum_expand"),
+        (RedistributeRequest, "greenplum_redistribute"),
+        (SteerRequest, "greenplum_steer"),
+        (RollbackRequest, "greenplum_rollback"),
+    ):
         lines += [f"## `{dag_id}`", ""]
         section = ""
         for name, info in model.model_fields.items():

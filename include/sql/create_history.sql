@@ -28,6 +28,15 @@ CREATE TABLE IF NOT EXISTS expansion_history.expand_status_detail (
     last_error text
 ) DISTRIBUTED BY (table_oid);
 
+CREATE TABLE IF NOT EXISTS expansion_history.expand_control (
+    expansion_id text NOT NULL,
+    changed_at timestamp with time zone NOT NULL DEFAULT clock_timestamp(),
+    changed_by text NOT NULL,
+    action text NOT NULL,
+    paused boolean NOT NULL,
+    sessions int
+) DISTRIBUTED BY (expansion_id);
+
 CREATE OR REPLACE VIEW expansion_history.expand_expansion_progress AS
 WITH detail AS (
     SELECT expansion_id,

@@ -12,13 +12,17 @@ from pydantic.fields import FieldInfo
 _LINES = {"type": "array", "items": {"anyOf": [{"type": "string"}, {"type": "object"}]}}
 
 
-def dag_params(model: type[BaseModel]) -> dict[str, Param]:
+def dag_params(model: type[BaseModel], **defaults: Any) -> dict[str, Param]:
     """One Param a field, grouped by the model's sections.
 
     A field without default gets none here either, so that the form demands it (shown empty, refused empty).
+
+    :param defaults: of this deployment, by field, instead of the model's
     """
     schema = model.model_json_schema()
     definitions = schema.get("$defs", {})
+    for name, value in defaults.items():
+        schema["properties"][name]["default"] = value
     return {name: _param(field, schema["properties"][name], definitions) for name, field in model.model_fields.items()}
 
 

@@ -26,6 +26,7 @@ SECONDS = {
     "tests/faults/test_restart.py": 100,
     "tests/faults/test_hardware.py": 100,
     "tests/faults/test_rollback_states.py": 80,
+    "tests/faults/test_redistribution_windows.py": 70,
     "tests/demo/test_airflow_stack.py": 80,
 }
 """Roughly, on two idle processors; only their order matters. Files that are not here take the `USUAL` time."""

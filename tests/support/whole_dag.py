@@ -31,6 +31,7 @@ class DagRunHere:
     :param conf: parameters; the others have the form's defaults
     :param answers: task id to what a person answers there ("Approve", "Reject"); a question without one fails the test
     :param active_runs: run ids that Airflow would say are going on
+    :param window: the run is one of a schedule, with this data interval; None: somebody triggered it now
     """
 
     def __init__(
@@ -40,12 +41,25 @@ class DagRunHere:
         run_id: str = "test",
         answers: Mapping[str, str] | None = None,
         active_runs: Iterable[str] = (),
+        window: tuple[datetime.datetime, datetime.datetime] | None = None,
     ) -> None:
         self.dag = _dags()[dag_id]
         self.run_id = run_id
         self.params = {**{name: self.dag.params.get_param(name).value for name in self.dag.params}, **conf}
         self.answers = dict(answers or {})
         self.active_runs = set(active_runs)
+        now = datetime.datetime.now(datetime.UTC)
+        start, end = window or (now, now)
+        self.run_facts = {
+            "run_type": "scheduled" if window else "manual",
+            "run_after": start,
+            "start_date": now,
+            "data_interval_start": start,
+            "data_interval_end": end,
+            "triggering_user_name": None if window else "tester",
+        }
+        self.states_elsewhere: dict[tuple[str, str], str] = {}
+        """By run id and task id, of other runs."""
         self.states: dict[str, str] = {}
         self.errors: dict[str, str] = {}
         self.questions: dict[str, str] = {}
@@ -106,12 +120,15 @@ class DagRunHere:
         raise AssertionError(f"{task_id} did not defer")
 
     def _resume(self, task: Any, context: dict[str, Any], deferred: TaskDeferred) -> Any:
-        event = asyncio.run(first_event(deferred.trigger))
-        try:
-            return getattr(task, deferred.method_name)(context, event=event, **(deferred.kwargs or {}))
-        except (AirflowException, ExpansionError) as error:
-            self._ended_by(task.task_id, error)
-            return _FAILED
+        while True:
+            event = asyncio.run(first_event(deferred.trigger))
+            try:
+                return getattr(task, deferred.method_name)(context, event=event, **(deferred.kwargs or {}))
+            except TaskDeferred as again:
+                deferred = again
+            except (AirflowException, ExpansionError) as error:
+                self._ended_by(task.task_id, error)
+                return _FAILED
 
     def _answered(self, task: Any, context: dict[str, Any]) -> Any:
         """Let a person answer at once what the task asks, if it asks."""
@@ -145,7 +162,7 @@ class DagRunHere:
     def context(self, task: Any) -> dict[str, Any]:
         """As much of a task's context as operators use."""
         ti = _TaskInstance(task.task_id, self)
-        dag_run = SimpleNamespace(dag_id=self.dag.dag_id, run_id=self.run_id)
+        dag_run = SimpleNamespace(dag_id=self.dag.dag_id, run_id=self.run_id, **self.run_facts)
         return {"params": self.params, "ti": ti, "task_instance": ti, "dag_run": dag_run, "task": task}
 
     def explain(self) -> str:
@@ -183,7 +200,10 @@ class _TaskInstance:
         return [self._run.xcoms.get((task_id, key)) for task_id in task_ids]
 
     def get_task_states(self, dag_id: str, task_ids: list[str], run_ids: list[str]) -> dict[str, dict[str, str]]:
-        return {run_id: {name: self._run.states.get(name, SUCCESS) for name in task_ids} for run_id in run_ids}
+        if run_ids == [self._run.run_id]:
+            return {run_id: {name: self._run.states.get(name, SUCCESS) for name in task_ids} for run_id in run_ids}
+        elsewhere = self._run.states_elsewhere
+        return {run_id: {name: elsewhere.get((run_id, name), "failed") for name in task_ids} for run_id in run_ids}
 
     def get_dagrun_state(self, dag_id: str, run_id: str) -> str:
         return "running" if run_id in self._run.active_runs else "failed"

@@ -6,7 +6,7 @@ import pytest
 from airflow.dag_processing.dagbag import DagBag
 
 from greenplum_expansion.params import dag_params
-from greenplum_expansion.request import ExpansionRequest, RollbackRequest
+from greenplum_expansion.request import ExpansionRequest, RedistributeRequest, RollbackRequest, SteerRequest
 
 DAGS = Path(__file__).resolve().parents[2] / "dags"
 
@@ -80,6 +80,27 @@ def test_the_rollback_probes_acts_and_proves(dags):
     ]
 
 
+def test_a_window_is_looked_at_moved_in_and_told_of(dags):
+    """The task that moves has the id of the expansion's own, as messages name it for both."""
+    assert [task.task_id for task in dags["greenplum_redistribute"].topological_sort()] == [
+        "probe",
+        "redistribute.move_tables",
+        "redistribute.watch_progress",
+        "report",
+    ]
+    assert [task.task_id for task in dags["greenplum_redistribute"].leaves] == ["report"]
+
+
+def test_steering_is_one_task_and_changes_follow_one_another(dags):
+    assert [task.task_id for task in dags["greenplum_steer"].tasks] == ["steer"]
+    assert dags["greenplum_steer"].max_active_runs == 1
+
+
+def test_a_run_of_the_schedule_needs_nobody_to_fill_in_its_form(dags):
+    dag = dags["greenplum_redistribute"]
+    assert RedistributeRequest.model_validate({name: dag.params.get_param(name).value for name in dag.params})
+
+
 def test_a_failed_move_is_no_reason_to_roll_back(dags):
     assert dags["greenplum_expand"].task_dict["roll_back"].upstream_task_ids == {"add_segments"}
 
@@ -94,7 +115,7 @@ def test_nothing_changes_the_cluster_before_the_approval(dags):
     assert not changing & before
 
 
-@pytest.mark.parametrize("model", [ExpansionRequest, RollbackRequest])
+@pytest.mark.parametrize("model", [ExpansionRequest, RedistributeRequest, RollbackRequest, SteerRequest])
 def test_the_form_explains_and_groups_every_field(model):
     params = dag_params(model)
     assert list(params) == list(model.model_fields)

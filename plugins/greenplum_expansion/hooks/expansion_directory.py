@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from greenplum_expansion.errors import StepFailed
 from greenplum_expansion.hooks.greenplum import GreenplumHook
@@ -19,8 +20,8 @@ from greenplum_expansion.planning.plan import Plan
 
 INPUT_FILE = "gpexpand_inputfile"
 TABLESPACE_FILE = f"{INPUT_FILE}.ts"  # gpexpand looks for it under this name only
-_INVALID_INDEXES = "invalid_indexes_before.json"
 _PLAN = "plan.json"
+_REQUEST = "request.json"
 _ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*\Z")
 
 
@@ -67,6 +68,19 @@ class ExpansionDirectory:
             coordinator.write_text(self.file(TABLESPACE_FILE), plan.tablespace_file)
         coordinator.write_json(self.file(_PLAN), plan.to_dict())
 
+    def read_request(self) -> dict[str, Any] | None:
+        """What was asked for, as `write_request` kept it; None if it was not kept yet."""
+        try:
+            found: dict[str, Any] = self.hook.coordinator().read_json(self.file(_REQUEST))
+        except FileMissing:
+            return None
+        return found
+
+    def write_request(self, request: Mapping[str, Any]) -> None:
+        """Keep what was asked for, for the runs of greenplum_redistribute. A request holds no secrets."""
+        self.ensure()
+        self.hook.coordinator().write_json(self.file(_REQUEST), dict(request))
+
     def read_fingerprints(self, moment: str) -> list[TableFingerprint] | None:
         """Fingerprints taken ``before`` or ``after``; None if not taken yet."""
         try:
@@ -78,17 +92,6 @@ class ExpansionDirectory:
     def write_fingerprints(self, moment: str, fingerprints: Iterable[TableFingerprint]) -> None:
         rows = (fingerprint.to_dict() for fingerprint in fingerprints)
         self.hook.coordinator().write_json_lines(self.file(f"fingerprints_{moment}.jsonl.gz"), rows)
-
-    def read_invalid_indexes(self) -> list[str] | None:
-        """Names of the indexes that were invalid before; None if nobody looked."""
-        try:
-            names = self.hook.coordinator().read_json(self.file(_INVALID_INDEXES))
-        except FileMissing:
-            return None
-        return [str(name) for name in names]
-
-    def write_invalid_indexes(self, names: Iterable[str]) -> None:
-        self.hook.coordinator().write_json(self.file(_INVALID_INDEXES), sorted(names))
 
     def newest_job(self, name: str) -> tuple[int, RemoteJob | None]:
         """The job of this name that was started last: its number (0 if there is none) and itself."""

@@ -41,7 +41,7 @@ def forecast_plan(run: ExpansionRun, plan: Plan) -> Forecast:
 
 def ask(run: ExpansionRun, plan: Plan, tables: TablesToMove, keys: Sequence[Key], joins: Joins) -> Question:
     """What to play through: these tables in this order, in the windows of the request."""
-    request = run.request
+    request, windows = run.request, run.foreseen()
     by_key = {move.key: move for move in tables.moves}
     # What moves along with its parent (Greenplum 7) has no move of its own.
     moves = [_grouped(by_key[key], joins.groups) for key in keys if key in by_key]
@@ -49,12 +49,12 @@ def ask(run: ExpansionRun, plan: Plan, tables: TablesToMove, keys: Sequence[Key]
     order = str(request.order)
     return Question(
         moves=moves,
-        calendar=request.calendar(),
-        rules=request.window_rules(request.parallel_moves, now),
+        calendar=windows.calendar(),
+        rules=windows.window_rules(request.parallel_moves, now),
         now=now,
         believed=read_believed(run, plan),
         roots={move.key: tables.roots[move.key] for move in moves if move.key in tables.roots},
-        zone=request.time_zone,
+        zone=windows.time_zone,
         order=f"important tables, then {order}" if request.important_tables else order,
         engine=str(request.engine),
         by_gpexpand=request.engine is Engine.GPEXPAND,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
@@ -14,24 +16,30 @@ from greenplum_expansion.errors import ExpansionError, RemoteError, StepFailed
 from greenplum_expansion.hooks.facts import read_expansion_state, read_topology
 from greenplum_expansion.operators.forecasting import read_rates
 from greenplum_expansion.operators.run import ExpansionRun, expansion_run, record_step, started_now
-from greenplum_expansion.planning.decisions import Action, decide_move_tables
+from greenplum_expansion.planning.decisions import Action, decide_move_tables, decide_wait_for_moves
 from greenplum_expansion.planning.joins import find_joins
 from greenplum_expansion.planning.ranking import RankedTable, matches
 from greenplum_expansion.planning.windows import Window
 from greenplum_expansion.redistribution import engine, engines, history
 from greenplum_expansion.redistribution.direct.mover import Moved
+from greenplum_expansion.redistribution.steering import Steering, control_reader, read_steering
 from greenplum_expansion.request import Engine, ExpansionRequest, TableOrder
 from greenplum_expansion.triggers.jobs import UNREACHABLE
 from greenplum_expansion.triggers.progress import RedistributionTrigger
+from greenplum_expansion.triggers.steering import AllMovedTrigger, ResumedTrigger
 
 FAILED_TABLES_KEY = "failed_tables"
+_TRIGGER = "trigger greenplum_redistribute (in Airflow under Dags, the button *Trigger* of its page)"
 _SHOWN = 20
 _KEPT = 1000  # failed tables told of in the XCom
 _LOG_TAIL = 4 * 1024 * 1024  # bytes
 
 
 class RedistributeOperator(BaseOperator):
-    """Move all tables, window after window; between windows it waits without a worker.
+    """Move all tables, window after window; between windows, and while somebody has paused it, without a worker.
+
+    If the request leaves the moves to greenplum_redistribute, none is begun here: the task waits, without a worker,
+    until nothing is left, and goes on as if it had moved the tables itself.
 
     Probes the expansion's state before each window. Ready, stopped or crashed: what a killed worker has left in the
     server is ended, gpexpand's list is compared with the databases, and what is left is moved. A gpexpand of this
@@ -58,20 +66,32 @@ class RedistributeOperator(BaseOperator):
     def execute(self, context: Mapping[str, Any]) -> Any:
         return self._go_on(context, started_now())
 
+    def open_run(self, context: Mapping[str, Any]) -> AbstractContextManager[ExpansionRun]:
+        """What this run is about."""
+        return expansion_run(context)
+
+    def looked_on(self, context: Mapping[str, Any], event: Any, started: float) -> Any:
+        """greenplum_redistribute has moved all, or something stands against it; what is true is looked at anew."""
+        return self._go_on(context, started)
+
+    def resumed(self, context: Mapping[str, Any], event: Any, started: float) -> Any:
+        """Somebody has resumed the moves, or the window is over."""
+        return self._go_on(context, started)
+
     def window_opened(self, context: Mapping[str, Any], event: Any, started: float) -> Any:
         """The moment has come for which was waited; what is true now is looked at anew."""
         return self._go_on(context, started)
 
     def job_ended(self, context: Mapping[str, Any], event: dict[str, Any], started: float, until: float | None) -> Any:
         """gpexpand has ended, or cannot be asked after."""
-        with expansion_run(context) as run:
+        with self.open_run(context) as run:
             if event["state"] == UNREACHABLE:
                 raise StepFailed(run.subject, event["message"], "clear this task: it finds the job and follows it")
             self.log.info("%s", event["message"])
             moved = make_engine(run, Engine.GPEXPAND).finish(run.hook.job(event["job_dir"]).read_log_tail(_LOG_TAIL))
             self._judge(context, run, moved, has_end=until is not None)
         after = None if until is None else datetime.fromtimestamp(until, UTC)
-        return self._go_on(context, started, after=after)
+        return self._go_on(context, started, after=after, failed=moved.failed)
 
     def on_kill(self) -> None:
         """Cancel what is under way in the server; Airflow gives five seconds for it."""
@@ -79,40 +99,54 @@ class RedistributeOperator(BaseOperator):
         if self._engine is not None:
             self._engine.stop()
 
-    def _go_on(self, context: Mapping[str, Any], started: float, after: datetime | None = None) -> Any:
-        """Window after window; `after` is the end of the last one, in which nothing more is begun."""
-        with expansion_run(context) as run:
+    def _go_on(
+        self,
+        context: Mapping[str, Any],
+        started: float,
+        *,
+        after: datetime | None = None,
+        failed: Mapping[str, str] | None = None,
+    ) -> Any:
+        """Window after window.
+
+        :param after: the end of the last one, in which nothing more is begun
+        :param failed: tables that were given up in the last one, with their errors
+        """
+        with self.open_run(context) as run:
             run.require_claim()
             emptied = False
             while True:
-                decision = decide_move_tables(
-                    run.subject,
-                    read_expansion_state(run.hook),
-                    run.directory.job_runs(engines.JOB),
-                    run.directory.require_plan().presence(read_topology(run.hook)),
-                )
+                state = read_expansion_state(run.hook)
+                presence = run.directory.require_plan().presence(read_topology(run.hook))
+                if run.waits_for_schedule and decide_wait_for_moves(state, presence):
+                    self._look_on(run, started)
+                decision = decide_move_tables(run.subject, state, run.directory.job_runs(engines.JOB), presence)
                 self.log.info("Decision: %s, because %s", decision.action, decision.because)
                 if decision.action is Action.DONE:
                     return self._done(context, run, started)
                 if emptied:
-                    raise self._others_are_left(run)
+                    return self.others_are_left(context, run, started)
                 now = datetime.now(UTC)
-                window = run.request.calendar().next_window(max(now, after) if after else now)
+                window = run.calendar().next_window(max(now, after) if after else now)
                 follows = decision.action is Action.FOLLOW
                 if window is None and not follows:
-                    raise self._nothing_comes(run)
+                    return self.nothing_comes(context, run, started, failed or {})
                 if window is not None and window.start > now and not follows:
                     self._wait_for(run, window, started)
+                steering = read_steering(run.hook, run.expansion_id)
+                if steering.paused and not follows:
+                    self._wait_until_resumed(run, steering, window, started)
                 choice = Engine.GPEXPAND if follows else run.request.engine
-                self._engine = make_engine(run, choice)
+                self._engine = make_engine(run, choice, steering)
                 result = self._engine.run_window(window or Window(now, now))
                 until = window.end.timestamp() if window is not None and window.has_end else None
                 if isinstance(result, engines.Follow):
                     self._follow(run, result, started, until)
                 else:
                     self._judge(context, run, result, has_end=until is not None)
-                    emptied = not result.left
-                after = window.end if window is not None and window.has_end else None
+                    emptied, failed = not result.left, result.failed
+                paused = not isinstance(result, engines.Follow) and result.paused
+                after = window.end if window is not None and window.has_end and not paused else None
 
     def _wait_for(self, run: ExpansionRun, window: Window, started: float) -> None:
         self.log.info("The next window begins at %s and ends at %s", window.start, window.end)
@@ -120,6 +154,27 @@ class RedistributeOperator(BaseOperator):
         self.defer(
             trigger=DateTimeTrigger(moment=window.start),
             method_name="window_opened",
+            kwargs={"started": started},
+        )
+
+    def _look_on(self, run: ExpansionRun, started: float) -> None:
+        """Leave the moves to the other DAG, and hold no worker meanwhile."""
+        self.log.info(
+            "greenplum_redistribute moves the tables: one run a window of its schedule, if it is switched on, or when "
+            "somebody triggers it. This task goes on when nothing is left"
+        )
+        self.defer(
+            trigger=AllMovedTrigger(run.request.greenplum_conn_id),
+            method_name="looked_on",
+            kwargs={"started": started},
+        )
+
+    def _wait_until_resumed(self, run: ExpansionRun, steering: Steering, window: Window | None, started: float) -> None:
+        self.log.info("Nothing is begun: %s. greenplum_steer resumes it; until then no worker is held", steering)
+        until = window.end.timestamp() if window is not None and window.has_end else None
+        self.defer(
+            trigger=ResumedTrigger(run.request.greenplum_conn_id, run.expansion_id, until),
+            method_name="resumed",
             kwargs={"started": started},
         )
 
@@ -149,10 +204,10 @@ class RedistributeOperator(BaseOperator):
         if moved.stopped:
             raise StepFailed(run.subject, moved.stopped, "clear this task when that is over: it moves what is left")
         if failed and not moved.left:
-            raise _failure(run, moved.failed)
-        if moved.left and len(moved.oversize) == len(moved.left) and not moved.moved:
+            raise failure(run, moved.failed)
+        if moved.left and not moved.paused and len(moved.oversize) == len(moved.left) and not moved.moved:
             raise _fits_nowhere(run, moved)
-        if moved.left and not has_end:
+        if moved.left and not has_end and not moved.paused:
             raise StepFailed(
                 run.subject,
                 f"{len(moved.left)} tables could not be begun: {_names(moved)}",
@@ -166,31 +221,40 @@ class RedistributeOperator(BaseOperator):
         )
         return {"tables": progress.tables_done, "bytes": progress.bytes_done}
 
-    def _others_are_left(self, run: ExpansionRun) -> StepFailed:
+    def others_are_left(self, context: Mapping[str, Any], run: ExpansionRun, started: float) -> Any:
+        """All tables that were asked for have moved. :raises StepFailed: the expansion is not complete"""
         left = engine.read_tables_to_move(run.hook)
-        return StepFailed(
+        raise StepFailed(
             run.subject,
             f"what was to move has moved; {len(left)} tables are left, as only some were asked for",
-            "when the others may move, run `gpexpand` on the coordinator, which moves all that is left; then clear "
-            "this task with what follows",
+            f"when the others may move, {_TRIGGER}; then clear this task with what follows",
         )
 
-    def _nothing_comes(self, run: ExpansionRun) -> StepFailed:
+    def nothing_comes(
+        self, context: Mapping[str, Any], run: ExpansionRun, started: float, failed: Mapping[str, str]
+    ) -> Any:
+        """There is no further window. :raises StepFailed: the expansion is not complete"""
         left = engine.read_tables_to_move(run.hook)
-        return StepFailed(
+        raise StepFailed(
             run.subject,
             f"{len(left)} tables have not moved, and no window comes any more",
-            "when they may move, run `gpexpand` on the coordinator (-e ends it at a time), which moves all that is "
-            "left; then clear this task with what follows",
+            f"when they may move, {_TRIGGER}; then clear this task with what follows",
         )
 
 
-def make_engine(run: ExpansionRun, choice: Engine) -> engines.Engine:
-    """The engine that is asked for, with what the request says of moves."""
+def make_engine(run: ExpansionRun, choice: Engine, steering: Steering | None = None) -> engines.Engine:
+    """The engine that is asked for, with what the request says of moves.
+
+    :param steering: what somebody has set meanwhile: gpexpand takes it at its start, the direct engine looks by itself
+    """
     order = read_order(run)
     if choice is Engine.GPEXPAND:
+        if steering is not None and steering.sessions is not None:
+            order = replace(order, rules=replace(order.rules, sessions=steering.sessions))
         return engines.GpexpandEngine(run.hook, run.expansion_id, order)
-    return engines.DirectEngine(run.hook, run.expansion_id, order)
+    return engines.DirectEngine(
+        run.hook, run.expansion_id, order, read_control=control_reader(run.hook, run.expansion_id)
+    )
 
 
 def read_order(run: ExpansionRun) -> engines.Order:
@@ -200,8 +264,10 @@ def read_order(run: ExpansionRun) -> engines.Order:
     if request.order is TableOrder.JOINED_TOGETHER:
         tables = engine.read_tables_to_move(run.hook)
         groups = find_joins(tables, engine.read_distribution_keys(run.hook, tables), request.join_groups).groups
+    now = datetime.now(UTC)
+    rules = request.window_rules(request.parallel_moves, now)
     return engines.Order(
-        rules=request.window_rules(request.parallel_moves, datetime.now(UTC)),
+        rules=replace(rules, longest_window=run.longest_window(now)),
         analyze=request.analyze,
         lock_patience=float(request.lock_patience_seconds),
         wanted=partial(_is_wanted, request) if request.only_tables else engines.anything,
@@ -215,7 +281,7 @@ def _is_wanted(request: ExpansionRequest, dbname: str, fq_name: str) -> bool:
     return any(matches(table, pattern) for pattern in request.only_tables)
 
 
-def _failure(run: ExpansionRun, failed: Mapping[str, str]) -> ExpansionError:
+def failure(run: ExpansionRun, failed: Mapping[str, str]) -> ExpansionError:
     named = "; ".join(f"{name}: {error}" for name, error in list(failed.items())[:_SHOWN])
     return StepFailed(
         f"{len(failed)} tables of {run.subject} have not moved",
@@ -228,8 +294,8 @@ def _fits_nowhere(run: ExpansionRun, moved: Moved) -> ExpansionError:
     return StepFailed(
         run.subject,
         f"{len(moved.left)} tables are forecast to take longer than any window: {_names(moved)}",
-        "when they may move, run `gpexpand` on the coordinator without an end; then clear this task with what follows; "
-        "next time choose that such tables move in a window of their own",
+        f"when they may move, {_TRIGGER}, without an end; then clear this task with what follows; next time choose "
+        "that such tables move in a window of their own",
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime
 from functools import cached_property
 from typing import Any
 
@@ -23,7 +24,10 @@ from greenplum_expansion.hooks.claim import Claim, ClusterClaim
 from greenplum_expansion.hooks.expansion_directory import ExpansionDirectory
 from greenplum_expansion.hooks.greenplum import GreenplumHook
 from greenplum_expansion.planning.section import Section
-from greenplum_expansion.request import ExpansionRequest, parse_request
+from greenplum_expansion.planning.windows import Calendar
+from greenplum_expansion.request import ExpansionRequest, MovedBy, parse_request
+from greenplum_expansion.request.windows import WindowsSection
+from greenplum_expansion.schedule import read_schedule
 
 # What a retry cannot change; only an unreachable host or database is worth another try.
 _FINAL = (ActionRefused, ChecksFailed, InvalidRequest, ProofFailed, StepFailed)
@@ -37,12 +41,15 @@ class ExpansionRun:
     """The expansion of the DAG run in `context`."""
 
     def __init__(self, context: Mapping[str, Any]) -> None:
+        request = parse_request(ExpansionRequest, dict(context["params"]))
+        self._begin(context, request, GreenplumHook(request.greenplum_conn_id), expansion_id(context["dag_run"].run_id))
+
+    def _begin(self, context: Mapping[str, Any], request: ExpansionRequest, hook: GreenplumHook, name: str) -> None:
         self.context = context
-        self.request = parse_request(ExpansionRequest, dict(context["params"]))
-        self.hook = GreenplumHook(self.request.greenplum_conn_id)
-        dag_run = context["dag_run"]
-        self.expansion_id = expansion_id(dag_run.run_id)
-        self.directory = ExpansionDirectory(self.hook, self.expansion_id)
+        self.request = request
+        self.hook = hook
+        self.expansion_id = name
+        self.directory = ExpansionDirectory(hook, name)
 
     @cached_property
     def claim(self) -> ClusterClaim:
@@ -53,6 +60,23 @@ class ExpansionRun:
     def subject(self) -> str:
         """How errors call this expansion."""
         return f"Expansion {self.expansion_id} of connection {self.request.greenplum_conn_id}"
+
+    @property
+    def waits_for_schedule(self) -> bool:
+        """Its tables are moved by greenplum_redistribute."""
+        return self.request.moved_by is MovedBy.SCHEDULE
+
+    def calendar(self) -> Calendar:
+        """When it may move tables."""
+        return self.request.calendar()
+
+    def longest_window(self, now: datetime) -> float:
+        """Seconds of the longest window still to come, as seen from `now`: what needs more fits none."""
+        return self.calendar().longest_seconds(now)
+
+    def foreseen(self) -> WindowsSection:
+        """The windows that forecasts go by: the request's, or those of the schedule that moves its tables."""
+        return on_schedule(self.request) if self.waits_for_schedule else self.request
 
     def my_claim(self) -> Claim:
         dag_run = self.context["dag_run"]
@@ -69,6 +93,12 @@ class ExpansionRun:
 
     def close(self) -> None:
         self.hook.close()
+
+
+def on_schedule(request: ExpansionRequest) -> WindowsSection:
+    """As greenplum_redistribute keeps to it; without a schedule it moves whenever somebody triggers it."""
+    timetable = read_schedule().timetable
+    return request.on_schedule(timetable.rules, timetable.time_zone, timetable.excluded) if timetable else request
 
 
 @contextmanager

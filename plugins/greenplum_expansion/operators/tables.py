@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
@@ -17,8 +18,10 @@ from greenplum_expansion.planning.decisions import Presence
 from greenplum_expansion.planning.forecast import PREVIEWED, play_likely, preview
 from greenplum_expansion.planning.forecast_text import preview_lines
 from greenplum_expansion.planning.joins import Joins
-from greenplum_expansion.planning.ranking import unmatched
+from greenplum_expansion.planning.ranking import RankedTable, unmatched
 from greenplum_expansion.redistribution import engine
+
+log = logging.getLogger(__name__)
 
 ORDER_KEY = "order"
 ORDER_FILE = "order.jsonl.gz"
@@ -31,7 +34,8 @@ class RankTablesOperator(BaseOperator):
     Probes: only while gpexpand is not moving tables, as it reads ranks once at its start. Repeating it changes nothing
     but the ranks of tables that have not moved. What the order comes to is told as a preview: each table with the time
     its move is forecast to take, and when; the first of them in the log and under the XCom key "order", all of them in
-    ``order.jsonl.gz`` in the expansion's directory.
+    ``order.jsonl.gz`` in the expansion's directory. What the expansion was asked for is kept there, too, for the runs
+    of greenplum_redistribute, which may move the tables from then on.
 
     :return: number of tables ranked
     """
@@ -51,13 +55,8 @@ class RankTablesOperator(BaseOperator):
                 return 0
             if not state.phase.may_redistribute:
                 raise state.refuse(run.subject)
-            tables = engine.read_tables_to_move(run.hook)
-            ordered, joins = in_order(run, tables)
-            for name, count in count_groups(joins):
-                self.log.info("%d tables belong together, %s", count, name)
-            for pattern in unmatched(tables, run.request.important_tables):
-                self.log.warning("Important table %s matches no table that is to be moved", pattern)
-            written = engine.write_ranks(run.hook, ordered)
+            run.directory.write_request(run.request.model_dump(mode="json"))
+            written, ordered, joins = write_order(run)
             self._preview(context, run, [table.key for table in ordered], joins)
         record_step(context, started, f"{written} tables ranked, {run.request.order}")
         return written
@@ -76,3 +75,14 @@ class RankTablesOperator(BaseOperator):
         if len(previewed) > _SHOWN:
             self.log.info("All %d in their order: %s", len(previewed), path)
         context["ti"].xcom_push(key=ORDER_KEY, value=[asdict(table) for table in previewed[:PREVIEWED]])
+
+
+def write_order(run: ExpansionRun) -> tuple[int, list[RankedTable], Joins]:
+    """Give the tables that are left the ranks of the order asked for: how many got one, which, how they are joined."""
+    tables = engine.read_tables_to_move(run.hook)
+    ordered, joins = in_order(run, tables)
+    for name, count in count_groups(joins):
+        log.info("%d tables belong together, %s", count, name)
+    for pattern in unmatched(tables, run.request.important_tables):
+        log.warning("Important table %s matches no table that is to be moved", pattern)
+    return engine.write_ranks(run.hook, ordered), ordered, joins

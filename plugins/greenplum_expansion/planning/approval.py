@@ -29,6 +29,10 @@ _UNDOING = """\
 - **From there on the way is forward only.** No rollback and no backup brings the old layout back in place. \
 Until their tables have moved they stay usable where they are; tables that fail to move can be tried again.
 - Backups taken before cannot be restored to the grown cluster with plain gprestore."""
+_STEERING = (
+    "`greenplum_steer` pauses and resumes the moves and changes how many run at a time, while they run; "
+    "`greenplum_redistribute` moves what this run leaves."
+)
 _EDITING = (
     "The input file below may be changed before approving: segments moved among these hosts, left out, or numbered "
     "otherwise. It is checked again; if something is wrong, task `approve_edit` asks again and says what. A host, a "
@@ -51,6 +55,8 @@ def approval_text(
             *_summary(plan),
             "### What can be undone",
             _UNDOING,
+            "### While tables move",
+            _STEERING,
             *_findings(findings),
             "### Layout",
             _layout(plan),

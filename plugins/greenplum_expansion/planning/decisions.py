@@ -84,6 +84,35 @@ def decide_move_tables(subject: str, state: ExpansionState, job_runs: bool, pres
     raise state.refuse(subject)
 
 
+def decide_wait_for_moves(state: ExpansionState, presence: Presence) -> bool:
+    """Whether tables are left that greenplum_redistribute moves, or is moving; anything else is not waited for."""
+    return presence is Presence.ALL and (state.phase.may_redistribute or state.phase is Phase.REDISTRIBUTING)
+
+
+def why_no_window(
+    state: ExpansionState | None, presence: Presence | None, *, is_ranked: bool, mover: str, window_is_over: bool
+) -> str:
+    """Why a run of greenplum_redistribute has nothing to do, as a sentence; empty: it has.
+
+    :param state: None if no expansion is under way on this cluster
+    :param presence: of the plan's segments in the catalog; None without a plan
+    :param mover: who else moves the tables, or will, in the words "run x of greenplum_expand"; empty: nobody
+    """
+    if state is None or state.phase is Phase.IDLE:
+        return "no expansion is under way on this cluster"
+    if state.phase is Phase.COMPLETE:
+        return "nothing is left to move; the expansion's own run goes on with the proof, or is cleared to do so"
+    if presence is not Presence.ALL or not (state.phase.may_redistribute or state.phase is Phase.REDISTRIBUTING):
+        return f"the preparation is not finished: {state.because}"
+    if mover:
+        return f"{mover} moves the tables"
+    if not is_ranked:
+        return "the tables are not ranked yet, which task rank_tables of the expansion's own run does"
+    if window_is_over:
+        return "no time is left of its window, by the clock or by the days and times that the expansion's request names"
+    return ""
+
+
 def decide_clean_up(subject: str, state: ExpansionState) -> Decision:
     """May ``gpexpand -c`` drop schema gpexpand? Without the schema it would start its interview instead.
 

@@ -19,7 +19,7 @@ from croniter import CroniterBadDateError, CroniterError, croniter
 
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _ENDLESS = timedelta(days=370)  # windows that touch for longer are taken for one without an end
-_FOREVER = datetime.max.replace(tzinfo=UTC)
+FOREVER = datetime.max.replace(tzinfo=UTC)
 _CRON = re.compile(r"(?P<cron>\S+(?:\s+\S+){4})\s+for\s+(?P<duration>.+)", re.IGNORECASE)
 _HOURS = re.compile(
     r"(?:(?P<days>[a-z]{3}(?:\s*[-,]\s*[a-z]{3})*)\s+)?(?P<start>\d{1,2}:\d\d)\s*-\s*(?P<end>\d{1,2}:\d\d)",
@@ -42,7 +42,7 @@ class Window:
 
     @property
     def has_end(self) -> bool:
-        return self.end < _FOREVER
+        return self.end < FOREVER
 
     def contains(self, moment: datetime) -> bool:
         return self.start <= moment < self.end
@@ -119,7 +119,7 @@ class Calendar:
     def windows(self, after: datetime) -> Iterator[Window]:
         """Windows that end after `after` (UTC), in order, none touching another; may be endless."""
         begin = max(after, self.not_before) if self.not_before else after
-        last = self.last_end or _FOREVER
+        last = self.last_end or FOREVER
         for window in _merged(self._raw(begin)):
             if window.start >= last:
                 return
@@ -149,7 +149,7 @@ class Calendar:
 
     def _raw(self, after: datetime) -> Iterator[Window]:
         if not self.rules:
-            return iter((Window(after, _FOREVER),))
+            return iter((Window(after, FOREVER),))
         streams = [self._not_excluded(rule.windows(self.zone, after)) for rule in self.rules]
         return heapq.merge(*streams)
 
@@ -174,7 +174,7 @@ def _merged(windows: Iterable[Window]) -> Iterator[Window]:
         elif window.start <= current.end:
             current = Window(current.start, max(current.end, window.end))
             if current.end - current.start > _ENDLESS:
-                yield Window(current.start, _FOREVER)
+                yield Window(current.start, FOREVER)
                 return
         else:
             yield current

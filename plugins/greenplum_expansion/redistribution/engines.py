@@ -32,10 +32,10 @@ from greenplum_expansion.planning.progress import Progress
 from greenplum_expansion.planning.scheduler import MoveQueue, WindowRules
 from greenplum_expansion.planning.windows import Window
 from greenplum_expansion.redistribution import engine, history, inheritance
-from greenplum_expansion.redistribution.control import ReadControl, Watch
+from greenplum_expansion.redistribution.control import ReadControl, Watch, nobody_steers, wait_until_alone
 from greenplum_expansion.redistribution.direct.books import ExpansionBooks
 from greenplum_expansion.redistribution.direct.loading import load
-from greenplum_expansion.redistribution.direct.mover import Control, Moved, Mover, MoverSettings
+from greenplum_expansion.redistribution.direct.mover import Moved, Mover, MoverSettings
 from greenplum_expansion.redistribution.direct.session import Attempt, Outcome
 
 log = logging.getLogger(__name__)
@@ -102,7 +102,7 @@ class DirectEngine:
         expansion_id: str,
         order: Order,
         *,
-        read_control: ReadControl = Control,
+        read_control: ReadControl = nobody_steers,
         rates_learned: Callable[[Rates], None] = lambda rates: None,
     ) -> None:
         self.hook = hook
@@ -116,14 +116,16 @@ class DirectEngine:
     def run_window(self, window: Window) -> Moved:
         """Moves until the window is over or nothing is left."""
         hook, books = self.hook, ExpansionBooks(self.hook, self.expansion_id)
+        with_children = read_version(hook).flavor.moves_children_with_parents
         make_ready(hook, self.expansion_id)
+        if with_children and self.order.wanted is not anything:
+            inheritance.require_whole_families(hook, self.order.wanted)
         session = books.session()
         hook.query("mark_not_started", connection=session)
         hook.query("mark_interrupted", connection=session)
         began = str(hook.query("begin_moving", connection=session)[0]["updated"])
         history.note_begin(hook, self.expansion_id, session)
         try:
-            with_children = read_version(hook).flavor.moves_children_with_parents
             work = load(hook, books, with_children=with_children, wanted=self.order.wanted, groups=self.order.groups)
             books.families = work.families
             now = time.time()
@@ -237,8 +239,9 @@ def make_ready(hook: GreenplumHook, expansion_id: str) -> None:
 
     Sessions of ours that a killed worker has left are ended, those of others waited for.
 
-    :raises ActionRefused: somebody else's session still moves a table after ten minutes
+    :raises ActionRefused: another worker moves tables; or somebody else's session still does after ten minutes
     """
+    wait_until_alone(hook)
     end_left_movers(hook, expansion_id)
     engine.wait_for_left_sessions(hook, _WAIT_FOR_LEFT_SESSIONS)
     _tell(engine.reconcile(hook, read_topology(hook).segment_count))

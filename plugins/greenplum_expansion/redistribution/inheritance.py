@@ -8,8 +8,13 @@ whenever a parent overtook its child.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from greenplum_expansion.errors import ActionRefused
 from greenplum_expansion.hooks.facts import SCHEMA_DATABASE
 from greenplum_expansion.hooks.greenplum import GreenplumHook
+
+_SHOWN = 10
 
 STATUS = "WITH PARENT"
 """In ``gpexpand.status_detail``; between the start of gpexpand and its end only."""
@@ -42,6 +47,30 @@ def settle(hook: GreenplumHook, segments: int) -> list[str]:
     if left:
         hook.query("mark_stopped", dbname=SCHEMA_DATABASE)
     return [f"{row['dbname']}.{row['fq_name']}" for row in left]
+
+
+def require_whole_families(hook: GreenplumHook, wanted: Callable[[str, str], bool]) -> None:
+    """Before only some tables move: those that move together are all wanted, or none of them is.
+
+    :raises ActionRefused: naming the families of which only some are
+    """
+    split = []
+    for dbname, tables in _listed(hook).items():
+        if not any(wanted(dbname, name) for name in tables.values()):
+            continue
+        for row in hook.query("families", {"oids": list(tables)}, dbname):
+            parent, child = tables[row["head"]], tables[row["child"]]
+            if wanted(dbname, parent) != wanted(dbname, child):
+                named, other = (parent, child) if wanted(dbname, parent) else (child, parent)
+                split.append(f"{dbname}.{named} is named, {dbname}.{other} is not")
+    if split:
+        raise ActionRefused(
+            "'Only these tables'",
+            "a table moves together with those that inherit from it: "
+            + "; ".join(split[:_SHOWN])
+            + (f"; and {len(split) - _SHOWN} more" if len(split) > _SHOWN else ""),
+            "name both or neither, in a new run of greenplum_redistribute",
+        )
 
 
 def _listed(hook: GreenplumHook, status: str | None = None) -> dict[str, dict[int, str]]:

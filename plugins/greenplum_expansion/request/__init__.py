@@ -9,10 +9,13 @@ from greenplum_expansion.request.hosts import MirroringChoice, NewHost
 from greenplum_expansion.request.notices import NoticeEvent, NoticesSection
 from greenplum_expansion.request.parse import parse_request
 from greenplum_expansion.request.preparation import FirewallChoice, PreparationPart, SoftwareSource
+from greenplum_expansion.request.redistribution import OrderChoice, RedistributeRequest
 from greenplum_expansion.request.rollback import RollbackRequest
-from greenplum_expansion.request.safety import Places, Proof
+from greenplum_expansion.request.safety import Proof
 from greenplum_expansion.request.sessions import CatalogCheck, SessionsChoice
+from greenplum_expansion.request.steering import SteeringAction, SteerRequest
 from greenplum_expansion.request.tables import Engine, TableOrder
+from greenplum_expansion.request.windows import MovedBy
 
 __all__ = [
     "CatalogCheck",
@@ -20,15 +23,19 @@ __all__ = [
     "ExpansionRequest",
     "FirewallChoice",
     "MirroringChoice",
+    "MovedBy",
     "NewHost",
     "NoticeEvent",
     "NoticesSection",
-    "Places",
+    "OrderChoice",
     "PreparationPart",
     "Proof",
+    "RedistributeRequest",
     "RollbackRequest",
     "SessionsChoice",
     "SoftwareSource",
+    "SteerRequest",
+    "SteeringAction",
     "TableOrder",
     "parse_request",
 ]

@@ -78,8 +78,9 @@ class TablesSection(Section):
     only_tables: Lines = field(
         _TABLES,
         "Only these tables",
-        "Moves just what matches, and leaves the expansion open for the others. Written like the important tables; for "
-        "*direct* only.",
+        "Moves just what matches, and leaves the expansion open for the others, which `greenplum_redistribute` moves "
+        "when you say. Written like the important tables; for *direct* only. On Greenplum 7 a table and those that "
+        "inherit from it are named together.",
         default=(),
     )
     lock_patience_seconds: int = field(
@@ -109,10 +110,7 @@ class TablesSection(Section):
     @field_validator("important_tables", "only_tables")
     @classmethod
     def _check_patterns(cls, patterns: tuple[str, ...]) -> tuple[str, ...]:
-        cleaned = tuple(pattern.strip() for pattern in patterns if pattern.strip())
-        for pattern in cleaned:
-            _check_pattern(pattern)
-        return cleaned
+        return clean_patterns(patterns)
 
     @field_validator("join_groups")
     @classmethod
@@ -125,6 +123,14 @@ class TablesSection(Section):
             for pattern in patterns:
                 _check_pattern(pattern)
         return cleaned
+
+
+def clean_patterns(patterns: tuple[str, ...]) -> tuple[str, ...]:
+    """Without blanks and empty lines. :raises ValueError: one names no schema"""
+    cleaned = tuple(pattern.strip() for pattern in patterns if pattern.strip())
+    for pattern in cleaned:
+        _check_pattern(pattern)
+    return cleaned
 
 
 def _check_pattern(pattern: str) -> None:

@@ -9,7 +9,7 @@ from typing import Annotated
 from pydantic import BeforeValidator, field_validator, model_validator
 
 from greenplum_expansion.planning.scheduler import WindowRules
-from greenplum_expansion.planning.windows import Calendar, parse_rules, parse_zone
+from greenplum_expansion.planning.windows import Calendar, Window, parse_rules, parse_zone
 from greenplum_expansion.request.section import Lines, Section, empty_as_none, field
 
 _WINDOWS = "Windows"
@@ -24,12 +24,27 @@ class Oversize(StrEnum):
     OWN_WINDOW = "in a window of its own"
 
 
+class MovedBy(StrEnum):
+    """Whose task moves the tables."""
+
+    THIS_RUN = "this run"
+    SCHEDULE = "greenplum_redistribute"
+
+
 Moment = Annotated[str | None, BeforeValidator(empty_as_none)]
 
 
 class WindowsSection(Section):
     """When tables may move."""
 
+    moved_by: MovedBy = field(
+        _WINDOWS,
+        "Who moves the tables",
+        "*this run*, in the windows below. *greenplum_redistribute*, which runs once a window of its own schedule and "
+        "may be triggered by hand: this run then waits, without a worker, until all have moved, and goes on with the "
+        "proof. It keeps to *Not on these days*, *Not before* and *Not after*, too.",
+        default=MovedBy.THIS_RUN,
+    )
     windows: Lines = field(
         _WINDOWS,
         "Windows",
@@ -60,8 +75,8 @@ class WindowsSection(Section):
     last_end: Moment = field(
         _WINDOWS,
         "Not after",
-        "`2026-12-20 06:00`: nothing moves later; the run then fails, naming the tables that are left, and can be "
-        "cleared.",
+        "`2026-12-20 06:00`: nothing moves later; the run then fails, saying how many tables are left. "
+        "`greenplum_redistribute`, triggered by hand, moves them whenever you say.",
         default=None,
     )
     grace_minutes: int = field(
@@ -105,8 +120,17 @@ class WindowsSection(Section):
     @classmethod
     def _check_moment(cls, text: str | None) -> str | None:
         if text is not None:
-            _moment(text, UTC)
+            parse_moment(text, UTC)
         return text
+
+    @model_validator(mode="after")
+    def _one_calendar(self) -> WindowsSection:
+        if self.moved_by is MovedBy.SCHEDULE and self.windows:
+            raise ValueError(
+                "'Windows' are those of greenplum_redistribute's own schedule, if that is 'Who moves the tables'; "
+                "leave them empty here"
+            )
+        return self
 
     @model_validator(mode="after")
     def _windows_come(self) -> WindowsSection:
@@ -122,8 +146,30 @@ class WindowsSection(Section):
             rules=parse_rules(self.windows),
             zone=zone,
             excluded=frozenset(map(_day, self.excluded_dates)),
-            not_before=None if self.not_before is None else _moment(self.not_before, zone),
-            last_end=None if self.last_end is None else _moment(self.last_end, zone),
+            not_before=None if self.not_before is None else parse_moment(self.not_before, zone),
+            last_end=None if self.last_end is None else parse_moment(self.last_end, zone),
+        )
+
+    def open_at(self, window: Window) -> Window | None:
+        """What is left of a window of another calendar by the days and moments named here; None: nothing."""
+        zone = parse_zone(self.time_zone)
+        if window.start.astimezone(zone).date() in set(map(_day, self.excluded_dates)):
+            return None
+        start = max(window.start, parse_moment(self.not_before, zone)) if self.not_before else window.start
+        end = min(window.end, parse_moment(self.last_end, zone)) if self.last_end else window.end
+        return Window(start, end) if start < end else None
+
+    def on_schedule(self, rules: tuple[str, ...], zone: str, excluded: tuple[str, ...]) -> WindowsSection:
+        """What is asked for here, in windows of another calendar: what forecasts go by if that one moves the tables."""
+        mine = parse_zone(self.time_zone)
+        return WindowsSection(
+            windows=rules,
+            time_zone=zone,
+            excluded_dates=tuple(sorted({*excluded, *self.excluded_dates})),
+            not_before=None if self.not_before is None else parse_moment(self.not_before, mine).isoformat(),
+            last_end=None if self.last_end is None else parse_moment(self.last_end, mine).isoformat(),
+            grace_minutes=self.grace_minutes,
+            oversize=self.oversize,
         )
 
     def window_rules(self, sessions: int, now: datetime) -> WindowRules:
@@ -145,7 +191,7 @@ def _day(text: str) -> date:
         raise ValueError(f"{text!r} is no day; write it as 2026-12-24") from None
 
 
-def _moment(text: str, zone: tzinfo) -> datetime:
+def parse_moment(text: str, zone: tzinfo) -> datetime:
     """A local time in UTC; one with an offset of its own is taken at its word."""
     try:
         moment = datetime.fromisoformat(text.strip())

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from datetime import timedelta
 from typing import Any
 
 from airflow.sdk import BaseSensorOperator
 
 from greenplum_expansion.operators.forecasting import read_believed
-from greenplum_expansion.operators.run import expansion_run, record_step, started_now
+from greenplum_expansion.operators.run import ExpansionRun, expansion_run, record_step, started_now
 from greenplum_expansion.redistribution import engine
 from greenplum_expansion.redistribution.watching import Watched
 from greenplum_expansion.request.windows import WindowsSection
@@ -35,18 +36,22 @@ class RedistributionSensor(BaseSensorOperator):
         self.move_task = move_task
         self.patience = patience
 
+    def open_run(self, context: Mapping[str, Any]) -> AbstractContextManager[ExpansionRun]:
+        """What this run is about."""
+        return expansion_run(context)
+
     def execute(self, context: Mapping[str, Any]) -> Any:
         started = started_now()
         dag_run, ti = context["dag_run"], context["ti"]
         states = ti.get_task_states(dag_id=dag_run.dag_id, task_ids=[self.move_task], run_ids=[dag_run.run_id])
         if states.get(dag_run.run_id, {}).get(self.move_task) in ENDED:
             return self.execute_complete(context, None, started)
-        with expansion_run(context) as run:
+        with self.open_run(context) as run:
             conn_id = run.request.greenplum_conn_id
             watched = Watched(
                 expansion_id=run.expansion_id,
                 sessions=run.request.parallel_moves,
-                windows=run.request.model_dump(mode="json", include=set(WindowsSection.model_fields)),
+                windows=run.foreseen().model_dump(mode="json", include=set(WindowsSection.model_fields)),
                 rates=read_believed(run, run.directory.require_plan()).rates.to_dict(),
             )
         self.defer(
@@ -58,7 +63,7 @@ class RedistributionSensor(BaseSensorOperator):
 
     def execute_complete(self, context: Mapping[str, Any], event: Any, started: float) -> dict[str, Any]:
         """The moves have ended, well or not."""
-        with expansion_run(context) as run:
+        with self.open_run(context) as run:
             progress = engine.read_progress(run.hook)
         self.log.info("Progress: %s", progress.say(progress, 0.0))
         record_step(context, started, f"{progress.tables_done} of {progress.tables_total} tables moved")

@@ -12,7 +12,7 @@ import pytest
 from airflow.sdk.exceptions import TaskDeferred
 
 from greenplum_expansion.cluster.state import ExpansionState, Phase
-from greenplum_expansion.errors import RemoteError, StepFailed
+from greenplum_expansion.errors import ActionRefused, RemoteError, StepFailed
 from greenplum_expansion.operators import redistribution
 from greenplum_expansion.operators.redistribution import RedistributeOperator
 from greenplum_expansion.planning.decisions import Presence
@@ -21,7 +21,9 @@ from greenplum_expansion.planning.progress import Progress
 from greenplum_expansion.planning.windows import Window
 from greenplum_expansion.redistribution import engines
 from greenplum_expansion.redistribution.direct.mover import Moved
+from greenplum_expansion.redistribution.steering import Steering
 from greenplum_expansion.request import Engine
+from greenplum_expansion.triggers.steering import AllMovedTrigger, ResumedTrigger
 
 NOW = datetime.now(UTC)
 HOUR = timedelta(hours=1)
@@ -53,9 +55,10 @@ class Scene:
         self.xcoms: dict[str, Any] = {}
         self.phase = Phase.READY
         self.job_runs = False
-        self.request = SimpleNamespace(
-            calendar=lambda: Calendar(*windows), engine=Engine.DIRECT, greenplum_conn_id="practice", only_tables=()
-        )
+        self.request = SimpleNamespace(engine=Engine.DIRECT, greenplum_conn_id="practice", only_tables=())
+        self.windows = windows
+        self.waits_for_schedule = False
+        self.steering = Steering()
 
     def run_window(self, window: Window) -> Moved | engines.Follow:
         self.ran.append(window)
@@ -72,6 +75,9 @@ class Scene:
         self.stopped = True
 
     # --- as much of an ExpansionRun as the operator uses -------------------------------------------------------------
+
+    def calendar(self) -> Calendar:
+        return Calendar(*self.windows)
 
     subject = "Expansion x"
     expansion_id = "x"
@@ -105,7 +111,7 @@ def staged(monkeypatch: pytest.MonkeyPatch) -> None:
     def expansion_run(context: dict[str, Any]) -> Iterator[Scene]:
         yield context["ti"]
 
-    def make_engine(run: Scene, choice: Engine) -> Scene:
+    def make_engine(run: Scene, choice: Engine, steering: Steering | None = None) -> Scene:
         run.engine = choice
         return run
 
@@ -135,6 +141,7 @@ def state(monkeypatch: pytest.MonkeyPatch) -> dict[str, Scene]:
         "read_expansion_state",
         lambda hook: ExpansionState(current["scene"].phase, "the list says so", "go on"),
     )
+    monkeypatch.setattr(redistribution, "read_steering", lambda hook, expansion_id: current["scene"].steering)
     monkeypatch.setattr(
         redistribution.history, "note_schedule", lambda hook, name, begins: current["scene"].scheduled.append(begins)
     )
@@ -238,3 +245,57 @@ def test_with_nothing_left_nothing_is_touched() -> None:
     scene.phase = Phase.COMPLETE
     assert scene.play() == {"tables": 7, "bytes": 9}
     assert scene.ran == []
+
+
+@pytest.mark.parametrize("phase", [Phase.READY, Phase.REDISTRIBUTION_STOPPED, Phase.REDISTRIBUTING])
+def test_what_greenplum_redistribute_moves_is_waited_for_without_a_worker(phase: Phase) -> None:
+    scene = Scene()
+    scene.waits_for_schedule, scene.phase = True, phase
+    with pytest.raises(TaskDeferred) as deferred:
+        scene.play()
+    assert isinstance(deferred.value.trigger, AllMovedTrigger)
+    assert deferred.value.timeout is None
+    assert scene.ran == []
+
+    scene.phase = Phase.COMPLETE
+    operator = RedistributeOperator(task_id="move_tables")
+    assert operator.looked_on({"ti": scene}, {}, **deferred.value.kwargs) == {"tables": 7, "bytes": 9}
+    assert scene.ran == []
+
+
+def test_what_stands_against_the_moves_of_the_other_is_told_and_not_waited_for() -> None:
+    scene = Scene()
+    scene.waits_for_schedule, scene.phase = True, Phase.STUCK
+    with pytest.raises(ActionRefused, match="stuck"):
+        scene.play()
+
+
+def test_paused_before_it_begins_it_waits_without_a_worker_until_resumed_or_the_windows_end() -> None:
+    scene = Scene(windows=(OPEN,))
+    scene.steering = Steering(paused=True)
+    with pytest.raises(TaskDeferred) as deferred:
+        scene.play()
+    trigger = deferred.value.trigger
+    assert isinstance(trigger, ResumedTrigger)
+    assert (trigger.expansion_id, trigger.until) == ("x", OPEN.end.timestamp())
+    assert scene.ran == []
+
+
+def test_paused_for_long_it_gives_its_worker_back_and_goes_on_in_the_same_window() -> None:
+    scene = Scene(Moved(moved=2, left=[TABLE], paused=True), Moved(moved=5), windows=(OPEN, TOMORROW))
+
+    run_window = scene.run_window
+
+    def paused_in_it(window: Window) -> Moved | engines.Follow:
+        scene.steering = Steering(paused=True)
+        return run_window(window)
+
+    scene.run_window = paused_in_it  # type: ignore[method-assign]
+    with pytest.raises(TaskDeferred) as deferred:
+        scene.play()
+    assert isinstance(deferred.value.trigger, ResumedTrigger)
+
+    scene.steering, scene.run_window = Steering(), run_window  # type: ignore[method-assign]
+    operator = RedistributeOperator(task_id="move_tables")
+    assert operator.resumed({"ti": scene}, {}, **deferred.value.kwargs) == {"tables": 7, "bytes": 9}
+    assert scene.ran == [OPEN, OPEN]

@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import pytest
+
+from greenplum_expansion.errors import ActionRefused
 from greenplum_expansion.redistribution import inheritance
 
 
@@ -36,6 +39,9 @@ class _Cluster:
             ]
         if name == "tables_moving_with_parents":
             return [{"oid": oid} for oid in asked if self.children.get(oid) in asked]
+        if name == "families":
+            pairs = [{"head": parent, "child": child} for child, parent in self.children.items()]
+            return [pair for pair in pairs if {pair["head"], pair["child"]} <= set(asked)]
         if name == "tables_already_expanded":
             return [{"oid": oid} for oid in asked if oid in self.expanded]
         if name == "mark_stopped":
@@ -122,3 +128,20 @@ def test_without_families_nothing_is_touched() -> None:
 
     assert cluster.rows == before
     assert not cluster.stopped
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        (["public.child"], r"demo\.public\.child is named, demo\.public\.parent is not"),
+        (["public.parent", "public.single"], r"demo\.public\.parent is named, demo\.public\.child is not"),
+    ],
+)
+def test_half_a_family_is_not_begun(names: list[str], said: str) -> None:
+    with pytest.raises(ActionRefused, match=said):
+        inheritance.require_whole_families(_family(), lambda dbname, name: name in names)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("names", [["public.parent", "public.child"], ["public.single"], []])
+def test_whole_families_and_tables_without_one_are(names: list[str]) -> None:
+    inheritance.require_whole_families(_family(), lambda dbname, name: name in names)  # type: ignore[arg-type]

@@ -60,6 +60,8 @@ class Moved:
     """Why it ended before its time; empty: it did not."""
     unreachable: bool = False
     """It was because the cluster did not answer: another try may find it."""
+    paused: bool = False
+    """It ended since it was paused, with nothing under way, and nobody has resumed it for a while."""
     left: list[Move] = field(default_factory=list)
     """What has still to be moved and has not failed."""
     oversize: list[Move] = field(default_factory=list)
@@ -73,12 +75,14 @@ class MoverSettings:
     :param attempts: tries of one table, the first included, before it is given up until the next run
     :param most_sessions: whatever the control says
     :param patience: seconds without any answer of the cluster before it ends
+    :param paused_patience: seconds paused, with nothing under way, before it ends: who waits longer needs no worker
     :param analyze: gather statistics of each table after its move
     """
 
     attempts: int = 6
     most_sessions: int = 96
     patience: float = 1800.0
+    paused_patience: float = 60.0
     analyze: bool = False
 
 
@@ -112,6 +116,7 @@ class Mover:
         self._say = say
         self._clock = clock
         self._unreachable_since: float | None = None
+        self._paused_since: float | None = None
         self._knock_at = 0.0
         self._ended: queue.Queue[tuple[_Worker, list[Attempt]]] = queue.Queue()
         self._workers: list[_Worker] = []
@@ -144,7 +149,8 @@ class Mover:
                     self._cancel_all()
                 if left > 0 and not control.paused and not self._stop.is_set():
                     self._hand_out(left, now, control)
-                if self._is_over(left, control):
+                moved.paused = self._is_paused_for_long(now, control)
+                if moved.paused or self._is_over(left, control):
                     return moved
                 self._take_back(moved)
                 if self._clock() - written >= _WRITE_EVERY:
@@ -177,6 +183,13 @@ class Mover:
         if since is None or now - since < self.settings.patience or any(worker.busy for worker in self._workers):
             return ""
         return f"the cluster has not answered for {self.settings.patience:g} s"
+
+    def _is_paused_for_long(self, now: float, control: Control) -> bool:
+        if not control.paused or any(worker.busy for worker in self._workers):
+            self._paused_since = None
+            return False
+        self._paused_since = now if self._paused_since is None else self._paused_since
+        return now - self._paused_since >= self.settings.paused_patience
 
     def _hand_out(self, left: float, now: float, control: Control) -> None:
         while self._waiting and self._waiting[0][0] <= now:
@@ -217,6 +230,8 @@ class Mover:
         if any(worker.busy for worker in self._workers):
             return False
         if left <= 0 or self._stop.is_set():
+            return True
+        if self.queue.is_empty and not self._waiting:
             return True
         # Nothing is under way and nothing was begun: what is left fits no longer, unless it waits for its next try.
         return not control.paused and not self._waiting and self._unreachable_since is None

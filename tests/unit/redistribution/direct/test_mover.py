@@ -262,6 +262,23 @@ def test_while_paused_nothing_begins_and_resuming_takes_effect_at_once():
     assert moved.moved == 1
 
 
+def test_paused_for_long_it_ends_once_nothing_is_under_way_and_keeps_what_is_left():
+    paused = threading.Event()
+    server = Server(lambda table, connection: paused.set())
+    settings = MoverSettings(paused_patience=0.0)
+    moved = a_mover(
+        server, moves("a", "b", "c"), sessions=1, settings=settings, control=lambda: Control(paused=paused.is_set())
+    ).run(None)
+    assert server.moved == ["a"]  # it was under way, and ended as it would
+    assert (moved.paused, moved.moved, moved.cancelled) == (True, 1, [])
+    assert [move.fq_name for move in moved.left] == ["b", "c"]
+
+
+def test_paused_with_nothing_left_it_is_done():
+    moved = a_mover(Server(), [], control=lambda: Control(paused=True)).run(None)
+    assert (moved.paused, moved.left) == (False, [])
+
+
 def test_fewer_sessions_may_be_asked_for_while_it_runs():
     server = Server(lambda table, connection: time.sleep(0.001))
     a_mover(server, moves(*(f"t{n}" for n in range(20))), sessions=4, control=lambda: Control(sessions=1)).run(None)
