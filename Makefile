@@ -43,6 +43,14 @@ lint: environment-python ## ruff, mypy and the rules of the house (which room ma
 bench-moves: environment ## time of the direct engine beside gpexpand: CONNECTION=file.json, a cluster with benchmarks.moves prepared and segments added
 	@PYTHONPATH=plugins:. $(PYTHON) -m benchmarks.moves run --connection "$(CONNECTION)"
 
+.PHONY: bench-windows
+bench-windows: environment-python ## windows used over the fewest that could do, work thrown away, overrun; beside gpexpand
+	@PYTHONPATH=plugins:. $(PYTHON) -m benchmarks.windows
+
+.PHONY: bench-scale
+bench-scale: environment-python ## time and memory for 100,000 tables and 1,000 segments; CONNECTION=file.json reads a cluster, too
+	@PYTHONPATH=plugins:. $(PYTHON) -m benchmarks.scale $(if $(CONNECTION),--connection "$(CONNECTION)")
+
 .PHONY: format
 format: environment-python ## rewrite to the one style
 	@$(PYTHON) -m ruff check --fix-only .

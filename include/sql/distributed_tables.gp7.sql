@@ -11,6 +11,7 @@ SELECT c.oid::bigint AS oid,
        quote_ident(n.nspname) || '.' || quote_ident(c.relname) AS fq_name,
        p.policytype::text AS policy,
        p.numsegments AS segments,
+       pg_catalog.pg_get_table_distributedby(c.oid) AS distribution,
        c.relkind IN ('r', 'm') AND c.relispopulated AS has_rows
 FROM pg_catalog.gp_distribution_policy p
 JOIN pg_catalog.pg_class c ON c.oid = p.localoid

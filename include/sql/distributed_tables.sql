@@ -1,7 +1,7 @@
 -- distributed_tables.sql: which relations hold rows on the segments?
 -- Run in:   every database that allows connections, as superuser. Parameters: none
 -- Returns:  oid bigint, schema_name text, table_name text, fq_name text (quoted), policy 'p' or 'r', segments int,
---           has_rows boolean (false: roots and interior partitions, whose rows lie in their leaves, external tables,
+--           distribution text (DISTRIBUTED BY …), has_rows boolean (false: roots and interior partitions, whose rows lie in their leaves, external tables,
 --           and materialized views WITH NO DATA, which refuse to be read)
 -- Flavors:  Greenplum 6 (relstorage, pg_partition)
 -- Blind to: temporary tables (gone before the end), gpexpand's own schema, the bitmap indexes' helper tables
@@ -12,6 +12,7 @@ SELECT c.oid::bigint AS oid,
        quote_ident(n.nspname) || '.' || quote_ident(c.relname) AS fq_name,
        p.policytype::text AS policy,
        p.numsegments AS segments,
+       pg_catalog.pg_get_table_distributedby(c.oid) AS distribution,
        c.relstorage <> 'x'
          AND c.relispopulated
          AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_partition pp WHERE pp.parrelid = c.oid)

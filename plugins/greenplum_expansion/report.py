@@ -8,6 +8,7 @@ from typing import Any
 
 from greenplum_expansion.cluster.state import ExpansionState, Phase
 from greenplum_expansion.planning.progress import human_seconds
+from greenplum_expansion.planning.proof import unproven
 from greenplum_expansion.planning.section import Section, render_section
 
 
@@ -126,9 +127,9 @@ def _judge_end(
 ) -> tuple[str, str, str]:
     if proof is None:
         return "not proven", f"the cluster is '{state.phase}': {state.because}", state.next_action
-    if proof["not_moved"] or (proof["differences"] and not expect_writes):
-        count = len(proof["not_moved"]) + len(proof["differences"])
-        return "not proven", f"{count} tables are not as they should be", "see the log of verify_distribution"
+    wrong = unproven(proof, expect_writes=expect_writes)
+    if wrong:
+        return "not proven", f"{len(wrong)} things are not as they should be", "see the log of verify_distribution"
     expected = Phase.IDLE if cleaned_up else Phase.COMPLETE
     if state.phase is not expected:
         return "not cleaned up", f"the cluster is '{state.phase}': {state.because}", state.next_action
@@ -175,7 +176,8 @@ def _proof(proof: dict[str, Any]) -> list[str]:
             if proof["not_moved"]
             else "every table lies on all segments"
         ),
-        *(f"  {sentence}" for sentence in (*proof["not_moved"], *proof["differences"])),
+        *_further_proof(proof),
+        *(f"  {sentence}" for sentence in unproven(proof, expect_writes=False)),
     ]
     if proof["appeared"]:
         lines.append(f"  new meanwhile: {', '.join(proof['appeared'])}")
@@ -184,7 +186,31 @@ def _proof(proof: dict[str, Any]) -> list[str]:
         skew = proof[f"skew_{moment}"]
         rows = "  ".join(f"{content}:{rows}" for content, rows in skew["rows_by_content"].items())
         lines.append(f"  {moment:<7} {skew['worst_ratio']:.3f}   {rows}")
+    tables = proof.get("skew_tables", ())
+    if tables:
+        width = max(len(name) for name, *_ in tables)
+        lines.append("  of the tables with most rows, before and after:")
+        lines += [f"    {name:<{width}}  {then:.3f}  {now:.3f}  {rows} rows" for name, rows, then, now in tables]
     worst = [f"{name} {ratio:.2f}" for name, ratio in proof["skew_after"]["worst_tables"] if ratio > 1.5]
     if worst:
         lines.append(f"  least even now: {', '.join(worst)}")
     return [*lines, ""]
+
+
+def _further_proof(proof: dict[str, Any]) -> list[str]:
+    """One line a part; none of a proof made by a version that did not look."""
+    if "places" not in proof:
+        return []
+    places = proof["places"]
+    looked = "every row" if places["full"] else "a sample of each table"
+    parts = [
+        (
+            "misplaced",
+            f"{looked}, {places['rows']} rows in {places['tables']} tables, lies where its hash says",
+            "tables hold rows on a wrong segment",
+        ),
+        ("scattered", "no table became random", "tables became random"),
+        ("invalid_indexes", "all indexes are as valid as before", "indexes became invalid"),
+        ("mirrors", "all instances are up and in sync", "instances are not up and in sync"),
+    ]
+    return [f"  {len(proof[part])} {wrong}" if proof[part] else f"  {right}" for part, right, wrong in parts]

@@ -169,8 +169,21 @@ def _distribution(items: list[Token], position: int) -> dict[str, Any]:
         return {"type": "replicated", "columns": []}
     if word == "by" and position + 2 < len(items) and items[position + 2].text == "(":
         end = closing_bracket(items, position + 2)
-        return {"type": "hash", "columns": [unquote(t) for t in items[position + 3 : end] if t.text != ","]}
+        return {"type": "hash", "columns": _key(items[position + 3 : end])}
     raise RefusedStatement('syntax error at or near "DISTRIBUTED"')
+
+
+def _key(items: list[Token]) -> list[str]:
+    """Columns of a key; an operator class behind one is taken for the default, the only one that is imitated."""
+    columns = []
+    begins = True
+    for token in items:
+        if begins:
+            columns.append(unquote(token))
+        elif "cdbhash" in token.lower:
+            raise RefusedStatement(f"operator class {token.text} {NOT_PART}")
+        begins = token.text == ","
+    return columns
 
 
 def _distributed_clause(items: list[Token]) -> int:
@@ -214,6 +227,8 @@ def _create(items: list[Token], sql: str) -> list[Edit]:
     edits: list[Edit] = []
     wish: dict[str, Any] = {"do": "create", "table": table}
     clause = _distributed_clause(items)
+    if any(words[index : index + 4] == ["on", "commit", "delete", "rows"] for index in range(len(words))):
+        wish["empties"] = True
     stop = len(items)
     if clause >= 0:
         wish["by"] = _distribution(items, clause)

@@ -79,6 +79,7 @@ def test_every_statement_of_a_string_is_rewritten() -> None:
     ("clause", "by"),
     [
         ('SET WITH (REORGANIZE=true) DISTRIBUTED BY (id, "B c")', {"type": "hash", "columns": ["id", "B c"]}),
+        ("SET DISTRIBUTED BY (id pg_catalog.int4_ops, a)", {"type": "hash", "columns": ["id", "a"]}),
         ("set with (reorganize = true) distributed randomly", {"type": "random", "columns": []}),
         ("SET DISTRIBUTED REPLICATED", {"type": "replicated", "columns": []}),
         ("SET WITH (REORGANIZE=true)", None),

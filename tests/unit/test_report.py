@@ -107,6 +107,36 @@ def test_the_text_shows_segments_proof_skew_and_times():
         assert line in text.splitlines()
 
 
+PARTS = {
+    **PROOF,
+    "places": {"tables": 60, "rows": 500000, "full": False},
+    "misplaced": [],
+    "scattered": [],
+    "invalid_indexes": [],
+    "mirrors": [],
+    "skew_tables": [["d.s.t", 4000, 1.0, 1.25]],
+}
+
+
+def test_each_part_of_the_proof_has_a_line():
+    lines = render_text(report(proof=PARTS)).splitlines()
+    for line in (
+        "  a sample of each table, 500000 rows in 60 tables, lies where its hash says",
+        "  no table became random",
+        "  all indexes are as valid as before",
+        "  all instances are up and in sync",
+        "    d.s.t  1.000  1.250  4000 rows",
+    ):
+        assert line in lines
+
+
+@pytest.mark.parametrize("part", ["misplaced", "scattered", "invalid_indexes", "mirrors"])
+def test_each_part_fails_the_expansion_and_is_told(part):
+    made = report(proof={**PARTS, part: ["this is wrong"]}, expect_writes=True)
+    assert made.outcome == "not proven"
+    assert "  this is wrong" in render_text(made).splitlines()
+
+
 def test_the_text_of_a_failure_ends_with_what_to_do():
     text = render_text(report(Phase.REDISTRIBUTION_STOPPED, proof=None))
     assert text.rstrip().endswith("Cause: the cluster is 'redistribution stopped': because.\nNext: next.")

@@ -20,6 +20,7 @@ from greenplum_expansion.planning.plan import Plan
 
 INPUT_FILE = "gpexpand_inputfile"
 TABLESPACE_FILE = f"{INPUT_FILE}.ts"  # gpexpand looks for it under this name only
+_INVALID_INDEXES = "invalid_indexes_before.json"
 _PLAN = "plan.json"
 _REQUEST = "request.json"
 _ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*\Z")
@@ -92,6 +93,17 @@ class ExpansionDirectory:
     def write_fingerprints(self, moment: str, fingerprints: Iterable[TableFingerprint]) -> None:
         rows = (fingerprint.to_dict() for fingerprint in fingerprints)
         self.hook.coordinator().write_json_lines(self.file(f"fingerprints_{moment}.jsonl.gz"), rows)
+
+    def read_invalid_indexes(self) -> list[str] | None:
+        """Names of the indexes that were invalid before; None if nobody looked."""
+        try:
+            names = self.hook.coordinator().read_json(self.file(_INVALID_INDEXES))
+        except FileMissing:
+            return None
+        return [str(name) for name in names]
+
+    def write_invalid_indexes(self, names: Iterable[str]) -> None:
+        self.hook.coordinator().write_json(self.file(_INVALID_INDEXES), sorted(names))
 
     def newest_job(self, name: str) -> tuple[int, RemoteJob | None]:
         """The job of this name that was started last: its number (0 if there is none) and itself."""

@@ -25,7 +25,7 @@ _LOG_EVERY_SECONDS = 10
 
 @dataclass(frozen=True)
 class DistributedTable:
-    """A relation that holds rows on the segments; `segments` is its ``numsegments``."""
+    """A relation that holds rows on the segments; `segments` is its ``numsegments``, `distribution` its clause."""
 
     dbname: str
     oid: int
@@ -34,6 +34,7 @@ class DistributedTable:
     fq_name: str
     policy: str
     segments: int
+    distribution: str
     has_rows: bool
 
 
@@ -58,12 +59,12 @@ def take_fingerprints(
     :raises RemoteError: a table cannot be read
     """
     wanted = [table for table in tables if table.has_rows]
-    progress = _Progress(len(wanted))
+    progress = Progress(len(wanted))
     results: list[TableFingerprint] = []
     # One database after the other: a session serves many tables of one database.
     for dbname in sorted({table.dbname for table in wanted}):
         mine = [table for table in wanted if table.dbname == dbname]
-        opened = _Sessions(hook, dbname)
+        opened = Sessions(hook, dbname, "fingerprint_session")
         take = partial(_take, opened, checksums=checksums, progress=progress)
         with ThreadPoolExecutor(max_workers=min(sessions, len(mine))) as pool:
             try:
@@ -74,12 +75,18 @@ def take_fingerprints(
     return results
 
 
-class _Sessions:
-    """One connection a thread, opened at its first table."""
+class Sessions:
+    """One connection a thread, opened at its first table.
 
-    def __init__(self, hook: GreenplumHook, dbname: str) -> None:
+    :param first: name of the statement that each of them begins with
+    :param autocommit: each statement is a transaction of its own
+    """
+
+    def __init__(self, hook: GreenplumHook, dbname: str, first: str, *, autocommit: bool = True) -> None:
         self._hook = hook
         self._dbname = dbname
+        self._first = first
+        self._autocommit = autocommit
         self._local = threading.local()
         self._all: list[psycopg2.extensions.connection] = []
         self._lock = threading.Lock()
@@ -90,7 +97,8 @@ class _Sessions:
             with self._lock:
                 connection = self._hook.connect(self._dbname)
                 self._all.append(connection)
-                self._hook.query("fingerprint_session", connection=connection)
+                self._hook.query(self._first, connection=connection)
+                connection.autocommit = self._autocommit
                 self._local.connection = connection
         return self._local.connection
 
@@ -99,9 +107,7 @@ class _Sessions:
             connection.close()
 
 
-def _take(
-    sessions: _Sessions, table: DistributedTable, checksums: bool, progress: _Progress
-) -> TableFingerprint | None:
+def _take(sessions: Sessions, table: DistributedTable, checksums: bool, progress: Progress) -> TableFingerprint | None:
     kind = "replicated" if table.policy == "r" else "distributed"
     statement = composed.SQL(sql.load(f"{'fingerprint' if checksums else 'rows'}_{kind}")).format(
         table=composed.Identifier(table.schema_name, table.table_name), table_text=composed.Literal(table.fq_name)
@@ -137,10 +143,11 @@ def _take(
         rows=count,
         checksum=checksum if checksums else None,
         rows_by_content=by_content,
+        distribution=table.distribution,
     )
 
 
-class _Progress:
+class Progress:
     """Says how far it is, at most every ten seconds."""
 
     def __init__(self, total: int) -> None:

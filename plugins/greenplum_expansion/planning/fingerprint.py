@@ -10,6 +10,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
+RANDOMLY = "DISTRIBUTED RANDOMLY"
+
 
 class TableKey(NamedTuple):
     """Identity of a table across its move: a move keeps the OID."""
@@ -27,6 +29,7 @@ class TableFingerprint:
     :param rows: rows of the table (of one copy, if replicated)
     :param checksum: decimal text of the sum; None if only rows were asked for
     :param rows_by_content: rows on each primary segment that has any; of a replicated table, of each copy
+    :param distribution: its clause (``DISTRIBUTED BY (id)``); empty if it was taken by a version that kept none
     """
 
     dbname: str
@@ -36,6 +39,7 @@ class TableFingerprint:
     rows: int
     checksum: str | None
     rows_by_content: Mapping[int, int]
+    distribution: str = ""
 
     @property
     def key(self) -> TableKey:
@@ -66,12 +70,16 @@ class Difference:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Before against after. `differences` empty means proven, for `compared` tables."""
+    """Before against after. `differences` and `scattered` empty means proven, for `compared` tables.
+
+    :param scattered: tables that were distributed by a key and are distributed randomly now, in words
+    """
 
     compared: int
     rows: int
     differences: tuple[Difference, ...]
     appeared: tuple[str, ...]
+    scattered: tuple[str, ...] = ()
 
 
 def compare(before: Iterable[TableFingerprint], after: Iterable[TableFingerprint], segments: int) -> Comparison:
@@ -81,14 +89,16 @@ def compare(before: Iterable[TableFingerprint], after: Iterable[TableFingerprint
     """
     then = {fingerprint.key: fingerprint for fingerprint in before}
     now = {fingerprint.key: fingerprint for fingerprint in after}
-    differences = []
+    differences, scattered = [], []
     for key, old in then.items():
         new = now.get(key)
         what = _difference(old, new, segments)
         if what:
             differences.append(Difference(old.name, what))
+        if new is not None and new.distribution == RANDOMLY and old.distribution not in ("", RANDOMLY):
+            scattered.append(f"{old.name}: it was {old.distribution} and is {RANDOMLY} now")
     appeared = tuple(sorted(now[key].name for key in now.keys() - then.keys()))
-    return Comparison(len(then), sum(f.rows for f in then.values()), tuple(differences), appeared)
+    return Comparison(len(then), sum(f.rows for f in then.values()), tuple(differences), appeared, tuple(scattered))
 
 
 def _difference(old: TableFingerprint, new: TableFingerprint | None, segments: int) -> str:
@@ -98,6 +108,8 @@ def _difference(old: TableFingerprint, new: TableFingerprint | None, segments: i
         return f"{old.rows} rows before, {new.rows} after"
     if old.checksum is not None and new.checksum is not None and old.checksum != new.checksum:
         return f"{old.rows} rows before and after, but checksum {old.checksum} became {new.checksum}"
+    if old.distribution and old.distribution != new.distribution and new.distribution != RANDOMLY:
+        return f"it was {old.distribution} and is {new.distribution} now"
     if new.policy == "r" and new.rows:
         copies = [new.rows_by_content.get(content, 0) for content in range(segments)]
         wrong = [str(content) for content, rows in enumerate(copies) if rows != new.rows]
@@ -147,3 +159,30 @@ def skew(fingerprints: Iterable[TableFingerprint], segments: int, worst: int = 5
 def _ratio(rows_by_content: Mapping[int, int], segments: int) -> float:
     rows = sum(rows_by_content.values())
     return round(max(rows_by_content.values()) * segments / rows, 3) if rows else 1.0
+
+
+def skew_by_table(
+    before: Iterable[TableFingerprint], after: Iterable[TableFingerprint], segments: tuple[int, int], largest: int = 10
+) -> list[tuple[str, int, float, float]]:
+    """Of the tables with most rows: name, rows now, and fullest segment over average before and after.
+
+    :param segments: number of primaries before and after
+    """
+    then = {fingerprint.key: fingerprint for fingerprint in before}
+    judged = [
+        fingerprint
+        for fingerprint in after
+        if fingerprint.policy != "r"
+        and fingerprint.key in then
+        and fingerprint.rows >= _ROWS_A_SEGMENT_TO_JUDGE * segments[1]
+    ]
+    judged.sort(key=lambda fingerprint: (-fingerprint.rows, fingerprint.name))
+    return [
+        (
+            now.name,
+            now.rows,
+            _ratio(then[now.key].rows_by_content, segments[0]),
+            _ratio(now.rows_by_content, segments[1]),
+        )
+        for now in judged[:largest]
+    ]

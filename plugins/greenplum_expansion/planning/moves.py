@@ -15,7 +15,8 @@ from enum import StrEnum
 
 _MIB = 1024 * 1024
 _TYPICAL = 1.28  # standard deviations: eight times in ten the real time lies within the range
-_WEIGHT = 0.2  # of a new observation; SingleStore's rebalancing uses 0.1, but sees many more of them
+_WEIGHT = 0.1  # of a new observation, as in SingleStore's rebalancing; the first ones count for more
+_SPREAD_WEIGHT = 0.05  # how far moves are off is told by many: few that happened to be right say little
 _LEAST_SPREAD = 0.05
 _GUESS = 1.0  # spread (log scale) of a rate nobody has measured: a factor of 3.6 to either side
 
@@ -97,7 +98,8 @@ class Rate:
             return self
         # The first observations count for more than the guess they replace.
         pull = weight * max(_WEIGHT, 1 / (self.observations + 1))
-        spread = math.sqrt((1 - pull) * self.spread**2 + pull * error**2)
+        slow = weight * max(_SPREAD_WEIGHT, 1 / (self.observations + 1))
+        spread = math.sqrt((1 - slow) * self.spread**2 + slow * error**2)
         return Rate(
             self.bytes_per_second * math.exp(-pull * error), max(spread, _LEAST_SPREAD), self.observations + weight
         )

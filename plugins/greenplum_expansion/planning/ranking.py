@@ -8,6 +8,7 @@ Graham's LPT rule: the last table to finish is then a small one.
 from __future__ import annotations
 
 import fnmatch
+import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -53,7 +54,8 @@ def rank(
     """
     wanted = list(tables)
     together = (groups or {}) if order is TableOrder.JOINED_TOGETHER else {}
-    places = {table.key: _place(table, important) for table in wanted}
+    place_of = _Places(important)
+    places = {table.key: place_of(table) for table in wanted}
     group_place: dict[str, int] = {}
     group_bytes: Counter[str] = Counter()
     for table in wanted:
@@ -80,8 +82,20 @@ def rank(
     return sorted(wanted, key=key)
 
 
-def _place(table: RankedTable, important: Sequence[str]) -> int:
-    return next((place for place, pattern in enumerate(important) if matches(table, pattern)), len(important))
+class _Places:
+    """Tells which pattern a table matches first. Of very many tables most match none, so that is asked at once."""
+
+    def __init__(self, important: Sequence[str]) -> None:
+        self._each = [re.compile(fnmatch.translate(pattern)) for pattern in important]
+        self._any = re.compile("|".join(f"(?:{fnmatch.translate(pattern)})" for pattern in important) or r"(?!)")
+
+    def __call__(self, table: RankedTable) -> int:
+        if not self._each:
+            return 0
+        names = dict.fromkeys(_names(table))
+        if not any(map(self._any.match, names)):
+            return len(self._each)
+        return next(place for place, each in enumerate(self._each) if any(map(each.match, names)))
 
 
 def matches(table: RankedTable, pattern: str) -> bool:
@@ -96,13 +110,18 @@ def is_wanted(table: RankedTable, only: Sequence[str]) -> bool:
 
 def unmatched(tables: Iterable[RankedTable], important: Sequence[str]) -> list[str]:
     """The patterns that match no table: most likely misspelt."""
-    names = [name for table in tables for name in _names(table)]
-    return [pattern for pattern in important if not any(fnmatch.fnmatchcase(name, pattern) for name in names)]
+    left = {pattern: re.compile(fnmatch.translate(pattern)) for pattern in important}
+    for table in tables:
+        if not left:
+            break
+        names = _names(table)
+        left = {pattern: each for pattern, each in left.items() if not any(map(each.match, names))}
+    return list(left)
 
 
 def _names(table: RankedTable) -> tuple[str, ...]:
     """With and without database, quoted as in the catalog and bare as one types it."""
-    bare = _unquote(table.fq_name)
+    bare = _unquote(table.fq_name) if '"' in table.fq_name else table.fq_name
     return table.fq_name, bare, f"{table.dbname}.{table.fq_name}", f"{table.dbname}.{bare}"
 
 

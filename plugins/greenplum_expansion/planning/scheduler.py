@@ -1,10 +1,15 @@
 """Which table moves next: as many as may at a time, none that cannot end in its window, none left for ever.
 
 The order of the moves is the rank order of the policy chosen. A move is started if its likely time fits what is left of
-the window, and its worst time fits when the grace is added; else the next one in order that fits is taken, so that
-smaller ones fill a window's end. What was passed over is the first choice again when the next window opens: at that
-moment everything fits that ever will, so nothing starves. A move longer than every window is never begun, unless it was
-asked to move such tables in a window of their own: then they are begun when a window opens and nothing else is left.
+the window, and its worst time (one in 200 takes longer) fits when the grace is added; else the next one in order
+that fits is taken, so that smaller ones fill a window's end. What was passed over is the first choice again when the
+next window opens: at that moment everything fits that ever will, so nothing starves.
+
+A move whose worst time fits no window has its best chance when the longest one opens: then the top of its range, eight
+times in ten, has to fit; and if not even that does, but its likely time, it is begun there when nothing else is left.
+A move whose likely time is longer than every window is never begun, unless it was asked to move such tables in a window
+of their own: then they are begun when a window opens and nothing else is left, and are not stopped.
+
 A move that had to be cancelled is known to need longer than it got, so it cannot be cancelled window after window.
 """
 
@@ -18,6 +23,8 @@ from dataclasses import dataclass
 from greenplum_expansion.planning.moves import Move, Rates, Span
 
 _LONGER = 1.25  # a move that was cancelled is expected to need that much more than it got
+_SURE = 2.0  # of the range (log scale): from eight times in ten to 199 in 200 that take no longer
+_OPENING = 300.0, 0.02  # seconds, and share of a window: as long as it takes until the first move begins
 _BATCH_SECONDS = 4.0  # at most, for all tables of one transaction
 
 
@@ -61,6 +68,7 @@ class MoveQueue:
         self._riders: set[tuple[str, int]] = set()
         self._groups = _groups(self._pending)
         self._beginning = False
+        self._nothing_is_sure: bool | None = None  # asked once a window: its answer changes when a move has ended
         self._unlimited: set[tuple[str, int]] = set()
 
     @property
@@ -82,6 +90,7 @@ class MoveQueue:
         self._passed_over, self._blocked = [], []
         self._admitted.clear()
         self._beginning = True
+        self._nothing_is_sure = None
 
     def oversize(self) -> list[Move]:
         """Moves that fit no window, by what is known now."""
@@ -103,7 +112,7 @@ class MoveQueue:
                 self._blocked.append(move)
             else:
                 return self._begin(move)
-        return self._next_oversize()
+        return self._next_doubtful(seconds_left)
 
     def may_overrun(self, move: Move) -> bool:
         """It was begun as one that fits no window, so its window's end does not cancel it."""
@@ -183,10 +192,23 @@ class MoveQueue:
         if self.rates.likely(move) > seconds_left:  # most that do not fit are told by this alone
             return False
         span = self.expect(move)
-        return span.likely <= seconds_left and span.high <= seconds_left + self.rules.grace
+        if span.likely > seconds_left:
+            return False
+        worst = span.likely * (span.high / span.likely) ** _SURE
+        if worst <= seconds_left + self.rules.grace:
+            return True
+        has_no_better = worst > self.rules.longest_window + self.rules.grace and self._opens(seconds_left)
+        return has_no_better and span.high <= seconds_left + self.rules.grace
+
+    def _opens(self, seconds_left: float) -> bool:
+        """Whether what is left is as much as there ever will be."""
+        longest = self.rules.longest_window
+        if math.isinf(longest):  # whatever its range is, it fits
+            return False
+        return seconds_left >= longest - max(_OPENING[0], longest * _OPENING[1])
 
     def _is_oversize(self, move: Move) -> bool:
-        return not self._fits(move, self.rules.longest_window)
+        return self.expect(move).likely > self.rules.longest_window
 
     def _conflicts(self, move: Move) -> bool:
         if not move.locks:
@@ -207,16 +229,29 @@ class MoveQueue:
         self._admitted.add(move.group)
         return True
 
-    def _next_oversize(self) -> Move | None:
-        """Only while no move of this window has ended, and only if nothing is left that fits any window."""
-        if not self.rules.oversize or not self._beginning or not all(map(self._is_oversize, self.left())):
+    def _next_doubtful(self, seconds_left: float) -> Move | None:
+        """Only while no move of this window has ended, and only if nothing is left that is sure to fit any window.
+
+        As a window of its own it is not stopped at its end, else it is; and then what is too long for any is left.
+        """
+        if not self._beginning or not self._passed_over or not self._opens_for_doubtful(seconds_left):
+            return None
+        if self._nothing_is_sure is None:
+            longest = self.rules.longest_window
+            self._nothing_is_sure = not any(self._fits(move, longest) for move in self.left())
+        if not self._nothing_is_sure:
             return None
         for position, move in enumerate(self._passed_over):
-            if not self._conflicts(move):
+            is_too_long = not self.rules.oversize and self.expect(move).likely > seconds_left
+            if not is_too_long and not self._conflicts(move):
                 del self._passed_over[position]
-                self._unlimited.add(move.key)
+                if self.rules.oversize:
+                    self._unlimited.add(move.key)
                 return self._begin(move)
         return None
+
+    def _opens_for_doubtful(self, seconds_left: float) -> bool:
+        return self.rules.oversize or self._opens(seconds_left)
 
 
 def _locks(move: Move) -> Collection[tuple[str, int]]:

@@ -11,7 +11,7 @@ from greenplum_expansion.request.parse import parse_request
 from greenplum_expansion.request.preparation import FirewallChoice, PreparationPart, SoftwareSource
 from greenplum_expansion.request.redistribution import OrderChoice, RedistributeRequest
 from greenplum_expansion.request.rollback import RollbackRequest
-from greenplum_expansion.request.safety import Proof
+from greenplum_expansion.request.safety import Places, Proof
 from greenplum_expansion.request.sessions import CatalogCheck, SessionsChoice
 from greenplum_expansion.request.steering import SteeringAction, SteerRequest
 from greenplum_expansion.request.tables import Engine, TableOrder
@@ -28,6 +28,7 @@ __all__ = [
     "NoticeEvent",
     "NoticesSection",
     "OrderChoice",
+    "Places",
     "PreparationPart",
     "Proof",
     "RedistributeRequest",

@@ -16,6 +16,13 @@ class Proof(StrEnum):
     ROWS = "rows"
 
 
+class Places(StrEnum):
+    """Of how many rows it is proven that they lie where their hash says."""
+
+    SAMPLE = "a sample of each table"
+    ALL = "every row"
+
+
 class ClusterSection(Section):
     """The cluster to be expanded."""
 
@@ -56,6 +63,14 @@ class SafetySection(Section):
         "What is compared for each table before and after. Checksums read every row twice; "
         "rows alone are counted, which is quicker.",
         default=Proof.CHECKSUMS,
+    )
+    proof_of_places: Places = field(
+        _SAFETY,
+        "Rows that are looked for",
+        "After the moves it is proven that rows lie on the segments where the hash of their key puts them: 10,000 rows "
+        "of each table, chosen at random, or all. For all of them the keys of table after table are written into a "
+        "temporary one, which needs room for those of the largest.",
+        default=Places.SAMPLE,
     )
     expect_writes: bool = field(
         _SAFETY,

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from greenplum_expansion.planning.fingerprint import TableFingerprint, compare, skew
+from greenplum_expansion.planning.fingerprint import TableFingerprint, compare, skew, skew_by_table
 
 BEFORE = TableFingerprint("dwh", 1, "sales.orders", "p", 1000, "42", {0: 500, 1: 500})
 AFTER = replace(BEFORE, rows_by_content={0: 250, 1: 250, 2: 250, 3: 250})
@@ -64,3 +64,27 @@ def test_skew_counts_segments_without_rows_and_names_the_worst_table():
 
 def test_an_empty_cluster_is_even():
     assert skew([], segments=4).worst_ratio == 1.0
+
+
+def test_a_table_that_became_random_is_told_and_one_from_an_older_version_is_not():
+    keyed = replace(BEFORE, distribution="DISTRIBUTED BY (id)")
+    random = replace(AFTER, distribution="DISTRIBUTED RANDOMLY")
+    comparison = compare([keyed], [random], segments=4)
+    assert comparison.scattered == ("dwh.sales.orders: it was DISTRIBUTED BY (id) and is DISTRIBUTED RANDOMLY now",)
+    assert comparison.differences == ()
+    assert compare([BEFORE], [random], segments=4).scattered == ()
+    assert compare([replace(keyed, distribution="DISTRIBUTED RANDOMLY")], [random], segments=4).scattered == ()
+
+
+def test_another_key_is_a_difference():
+    keyed, other = (replace(AFTER, distribution=f"DISTRIBUTED BY ({name})") for name in ("id", "day"))
+    assert what([keyed], [other]) == ["it was DISTRIBUTED BY (id) and is DISTRIBUTED BY (day) now"]
+
+
+def test_skew_of_the_largest_tables_is_shown_before_and_after_each_over_its_own_segments():
+    large = replace(AFTER, oid=4, fq_name="sales.large", rows=4000, rows_by_content={0: 4000})
+    small = replace(AFTER, oid=5, fq_name="sales.small", rows=12, rows_by_content={0: 12})
+    new = replace(AFTER, oid=6, fq_name="sales.new")
+    before = [BEFORE, replace(large, rows_by_content={0: 2000, 1: 2000}), small]
+    shown = skew_by_table(before, [AFTER, large, small, new, REPLICATED], (2, 4))
+    assert shown == [("dwh.sales.large", 4000, 1.0, 4.0), ("dwh.sales.orders", 1000, 1.0, 1.0)]

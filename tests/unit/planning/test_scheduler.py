@@ -109,7 +109,7 @@ def test_smaller_ones_fill_the_end_of_a_window():
     made = queue(a_move(1, 100), a_move(2, 20), a_move(3, 5), a_move(4, 1))
     assert names([made.next_move(30.0)]) == ["t2"]
     made.finished(a_move(2, 20), 21)
-    assert names([made.next_move(9.0)]) == ["t3"]
+    assert names([made.next_move(12.0)]) == ["t3"]
 
 
 def test_what_was_passed_over_is_the_first_choice_of_the_next_window():
@@ -122,9 +122,10 @@ def test_what_was_passed_over_is_the_first_choice_of_the_next_window():
 
 
 def test_the_grace_counts_for_the_worst_time_only():
-    """Likely 101 s, at worst 115 s."""
-    assert queue(a_move(1, 100), grace=20.0).next_move(102.0) is not None
-    assert queue(a_move(1, 100), grace=20.0).next_move(100.0) is None
+    """Likely 101 s, at worst 127 s."""
+    assert queue(a_move(1, 100), grace=30.0).next_move(102.0) is not None
+    assert queue(a_move(1, 100), grace=30.0).next_move(100.0) is None
+    assert queue(a_move(1, 100), grace=20.0).next_move(102.0) is None
     assert queue(a_move(1, 100), grace=0.0).next_move(102.0) is None
 
 
@@ -137,6 +138,41 @@ def test_a_table_longer_than_every_window_is_begun_only_if_asked_for_and_only_wh
     assert made.next_move(HOUR - 11) is None
     made.open_window()
     assert names([made.next_move(HOUR)]) == ["t1"]
+
+
+def wide(spread: float) -> Rates:
+    """Rates that are known only so well."""
+    return Rates({storage: Rate(1000.0, spread, 50) for storage in Storage}, Rate(1000.0, spread, 50), overhead=1.0)
+
+
+def test_a_table_that_fits_by_the_top_of_its_range_is_begun_when_the_longest_window_opens_and_not_later():
+    """Likely 50 min, eight times in ten not over 57, in 200 cases one over 65."""
+    made = MoveQueue([a_move(1, 3000)], WindowRules(1, longest_window=HOUR), wide(0.1))
+    made.open_window()
+    assert made.next_move(HOUR - 400) is None
+    made.open_window()
+    assert names([made.next_move(HOUR - 10)]) == ["t1"]
+
+
+def test_a_table_that_may_need_more_than_any_window_waits_until_nothing_else_is_left():
+    doubtful, small = a_move(1, 3000), a_move(2, 10)
+    made = MoveQueue([doubtful, small], WindowRules(1, longest_window=HOUR), wide(0.3))
+    made.open_window()
+    assert names([made.next_move(HOUR)]) == ["t2"]
+    made.finished(small, 11)
+    assert made.next_move(HOUR - 11) is None  # its chance comes when a window opens
+    made.open_window()
+    assert names([made.next_move(HOUR)]) == ["t1"]
+    assert not made.may_overrun(doubtful)
+
+
+def test_tables_of_which_nothing_is_known_do_move():
+    """Even if by the range of a mere supposition all of them might need more than any window."""
+    moves = [a_move(number, 3000) for number in range(6)]
+    rules = WindowRules(2, longest_window=HOUR)
+    result = play(moves, nightly(1), rules, NOW, rates=wide(1.0), actual=lambda move: 3000.0)
+    assert not result.never
+    assert result.seconds_thrown_away == 0
 
 
 def test_tables_that_are_joined_move_in_one_window():

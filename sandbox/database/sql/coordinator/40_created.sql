@@ -46,7 +46,11 @@ declare
 begin
     select c.relname, c.relkind, c.relpersistence, c.relispartition, n.nspname into made
     from pg_class_real c join pg_namespace n on n.oid = c.relnamespace where c.oid = rel;
-    if made.relpersistence = 't' or made.nspname like 'pg\_%' or made.nspname in ('gp_toolkit', 'information_schema')
+    if made.relpersistence = 't' then
+        perform pg_sandbox.scatter_temporary(rel, wish);
+        return;
+    end if;
+    if made.nspname like 'pg\_%' or made.nspname in ('gp_toolkit', 'information_schema')
         then
         return;
     end if;
@@ -76,6 +80,35 @@ begin
     else
         perform pg_sandbox.distribute(rel, keys, wish);
     end if;
+end $$;
+
+create function pg_sandbox.scatter_temporary(rel oid, wish json) returns void language plpgsql set search_path =
+    pg_catalog, pg_sandbox as $$
+-- A temporary table stays on the coordinator, but each row in the part of the segment on which it would lie, so that
+-- gp_segment_id tells. Only one that names its key; of the others nobody asks. It has no row in gp_distribution_policy.
+-- wish: {"by": as in created(), "empties": rows go at each commit}
+declare
+    keys name[];
+    made record;
+    target text := name_of(rel);
+    aside text := 'sandbox_aside_' || rel;
+    empties text := case when (wish ->> 'empties')::bool then 'on commit delete rows' else '' end;
+begin
+    if wish #>> '{by,type}' is distinct from 'hash' then
+        return;
+    end if;
+    select array_agg(value::name) into keys from json_array_elements_text(wish #> '{by,columns}');
+    select c.relname, n.nspname into made from pg_class_real c join pg_namespace n on n.oid = c.relnamespace
+        where c.oid = rel;
+    execute format('alter table %s rename to %I', target, aside);
+    execute format('create temp table %I (like pg_temp.%I) partition by %s %s', made.relname, aside,
+        partition_key(rel, keys), empties);
+    for content in 0 .. segment_count() - 1 loop
+        execute format('create temp table %I partition of pg_temp.%I for values with (modulus %s, remainder %s) %s',
+            made.relname || '__gpseg' || content, made.relname, segment_count(), content, empties);
+    end loop;
+    execute format('insert into pg_temp.%I select * from pg_temp.%I', made.relname, aside);
+    execute format('drop table pg_temp.%I', aside);
 end $$;
 
 create function pg_sandbox.keep_local(rel oid, keys name[], segments int) returns void
