@@ -43,7 +43,7 @@ class RestartClusterOperator(BaseOperator):
     Probes: a restart of this expansion that is at work is followed, without asking SQL. Server restarted since this
     task first stopped it: only waits until all is in sync. Cluster down, and this task has stopped it: starts it.
     Redistribution not complete: refused. Before stopping, every instance must be up and in sync and every host
-    reachable: gpstart does not start a cluster whose standby does not answer.
+    reachable, looked at immediately before: gpstart does not start a cluster whose standby does not answer.
 
     Stop and start are one detached job on the coordinator, which nothing interrupts; killing worker or triggerer
     between them leaves no cluster down.
@@ -72,7 +72,6 @@ class RestartClusterOperator(BaseOperator):
                 self._follow(run, job.job_dir, started)
             action = self._decide(run)
             if action is RestartAction.RESTART:
-                self._require_safe(run)
                 self._wait_for_sessions(run, started)
             self._go_on(run, action, started)
 
@@ -131,6 +130,7 @@ class RestartClusterOperator(BaseOperator):
         if action is RestartAction.DONE:
             self._wait_until_healthy(run, started)
         if action is RestartAction.RESTART:
+            self._require_safe(run)  # only now: hours may have gone by while sessions were waited for
             run.hook.query("checkpoint")
             note_begin(run.hook, run.directory)
         script = restart_script() if action is RestartAction.RESTART else start_script()
@@ -164,6 +164,7 @@ class RestartClusterOperator(BaseOperator):
                 raise self._in_the_way(run, _named(protected))
             return
         if sessions:
+            self._require_safe(run)  # nobody shall wait for hours to be told what can be seen now
             patience = request.sessions_patience
             self.defer(
                 trigger=SessionsDrainedTrigger(request.greenplum_conn_id, [], patience=patience * 60.0),
