@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+import posixpath
 import shlex
 
 from greenplum_expansion.preparation.catalogue import part
 from greenplum_expansion.preparation.change import Draft, PartPlan, StateChange
 from greenplum_expansion.preparation.situation import Account, Situation
 from greenplum_expansion.request import PreparationPart
+
+SKELETON = "/etc/skel"
+# What comes into the home by the expansion itself: keys from us and gpssh-exkeys, logs of the utilities that gpexpand
+# runs there.
+_OURS = (
+    ".ssh",
+    *(f".ssh/{name}" for name in ("authorized_keys", "known_hosts", "known_hosts.old", "id_rsa", "id_rsa.pub")),
+    ".ssh/iddummy.pub",
+    "gpAdminLogs",
+    "gpAdminLogs/*",
+)
 
 
 @part(PreparationPart.ACCOUNT, "The cluster's user exists, with the coordinator's ids")
@@ -101,8 +113,10 @@ def _plan_user(host: str, account: Account, found: dict[str, str], draft: Draft)
         f"{_make_home(account)}"
     )
     was = "was" if found.get("home") == "there" else "none"
-    # What was in a home before is not ours to remove.
-    remove_home = "" if was == "was" else f" && rm -rf -- {home}"
+    undo, rest = f"userdel {user}", ""
+    if was == "none":  # what was in a home before is not ours to remove
+        undo = f"{_require_only_ours(account)} && {undo} && rm -rf --one-file-system -- {home}"
+        rest = f"getent passwd {user} >/dev/null || [ ! -d {home} ] || echo home without user; "
     draft.state(
         StateChange(
             subject=f"user {account.user}",
@@ -111,10 +125,10 @@ def _plan_user(host: str, account: Account, found: dict[str, str], draft: Draft)
             why="the ids, home and shell it has on the coordinator",
             probe=(
                 f"getent passwd {user} | awk -F: '{{ print $3 \":\" $4, $6 }}'; "
-                f"getent passwd {user} >/dev/null && [ ! -d {home} ] && echo without home; true"
+                f"getent passwd {user} >/dev/null && [ ! -d {home} ] && echo without home; {rest}true"
             ),
             do=f"if getent passwd {user} >/dev/null; then {_make_home(account)}; else {do}; fi",
-            undo=f"userdel {user}{remove_home}",
+            undo=undo,
         )
     )
     return False
@@ -122,10 +136,34 @@ def _plan_user(host: str, account: Account, found: dict[str, str], draft: Draft)
 
 def _make_home(account: Account) -> str:
     home = shlex.quote(account.home)
+    parent = shlex.quote(posixpath.dirname(account.home.rstrip("/")) or "/")
     return (
-        f"[ -d {home} ] || {{ mkdir -p -- $(dirname -- {home}) && cp -rT /etc/skel {home}.new && "
+        f"[ -d {home} ] || {{ mkdir -p -- {parent} && cp -rT {SKELETON} {home}.new && "
         f"chown -R {account.uid}:{account.gid} {home}.new && chmod 700 {home}.new && mv -T {home}.new {home}; }}"
     )
+
+
+def _require_only_ours(account: Account) -> str:
+    """Shell that fails, and names them, if there are files in the home that others have put there or changed."""
+    ours = "|".join(f"./{name}" for name in _OURS)
+    return f"""{{ home={shlex.quote(account.home)} skeleton={SKELETON}
+others=$(
+    [ ! -L "$home" ] || {{ echo "it is a link now"; exit; }}
+    cd -- "$home" 2>/dev/null || exit
+    device=$(stat -c %d .)
+    find . -mindepth 1 -print0 | while IFS= read -r -d '' file; do
+        model=$skeleton/$file
+        if [ -L "$file" ]; then
+            [ ! -L "$model" ] || [ "$(readlink -- "$file")" != "$(readlink -- "$model")" ] || continue
+        elif [ "$(stat -c %d -- "$file")" = "$device" ]; then
+            case $file in {ours}) continue ;; esac
+            if [ -d "$file" ]; then [ ! -d "$model" ] || continue
+            elif [ -f "$file" ]; then ! cmp -s -- "$file" "$model" || continue; fi
+        fi
+        printf '%s ' "${{file#./}}"
+    done)
+[ -z "$others" ] || {{ printf '%s holds what others have put there: %s\n' "$home" "$others" | cut -c 1-500 >&2
+    echo 'Take it away, or remove user and home by hand.' >&2; exit 1; }}; }}"""
 
 
 def _plan_key(situation: Situation, account: Account, draft: Draft) -> None:

@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
 import pytest
 
+from greenplum_expansion.preparation import account
 from greenplum_expansion.preparation.account import plan_account, read_account
 from greenplum_expansion.preparation.change import PartPlan
 from greenplum_expansion.preparation.directories import plan_directories
@@ -26,7 +34,81 @@ def test_group_user_and_key_are_made_with_the_coordinators_ids() -> None:
     subjects = list(states_of(plan))
     assert subjects == ["group gpadmin", "user gpadmin", "key of the connection in /home/gpadmin/.ssh/authorized_keys"]
     assert "useradd -u 530 -g 530 -M -d /home/gpadmin -s /bin/bash -p '*' gpadmin" in states_of(plan)["user gpadmin"].do
-    assert "rm -rf -- /home/gpadmin" in states_of(plan)["user gpadmin"].undo
+
+
+@pytest.fixture
+def made_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Path, Callable[[], str]]]:
+    """A home as we make it, its name no easy one for a shell, and what taking it back says."""
+    (tmp_path / "skel").mkdir()
+    (tmp_path / "skel" / ".bashrc").write_text("umask 022\n")
+    (tmp_path / "bin").mkdir()
+    users = tmp_path / "users"
+    for name, text in {
+        "userdel": f'rm -- "{users}"',
+        "getent": f'[ "$1" = passwd ] && cat -- "{users}"',
+        "useradd": f"echo gpadmin:x:530:530::/x:/bin/bash > '{users}'",
+        "chown": "true",
+    }.items():
+        (tmp_path / "bin" / name).write_text(f"#!/bin/sh\n{text}\n")
+        (tmp_path / "bin" / name).chmod(0o755)
+    monkeypatch.setattr(account, "SKELETON", str(tmp_path / "skel"))
+    home = tmp_path / "a home $(touch witness)" / "gpadmin"
+    gpadmin = replace(hosts.GPADMIN, home=str(home))
+    change = states_of(plan_account(situation(host("sdw3", account=""), account=gpadmin)))["user gpadmin"]
+
+    def shell(text: str) -> subprocess.CompletedProcess[str]:
+        environment = {"PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}"}
+        return subprocess.run(
+            ["bash", "-c", text], env=environment, cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+
+    assert shell(change.do).returncode == 0
+    assert (home / ".bashrc").exists()
+
+    def undo() -> str:
+        return shell(f"( {change.undo}\n) </dev/null").stderr
+
+    yield home, undo
+    assert not (tmp_path / "witness").exists()
+    assert shell(change.probe).stdout.split() == (["530:530", "/x"] if users.exists() else [])
+
+
+def test_a_home_with_nothing_but_what_we_and_the_utilities_put_there_is_removed(made_home: Any) -> None:
+    home, undo = made_home
+    for path in (".ssh/authorized_keys", ".ssh/known_hosts", "gpAdminLogs/gpstart_20261120.log"):
+        (home / path).parent.mkdir(exist_ok=True)
+        (home / path).write_text("x")
+    assert undo() == ""
+    assert not home.exists()
+
+
+@pytest.mark.parametrize("path", ["thesis.txt", ".bashrc", ".ssh/config", "work/a b\nc", "gpAdminLogs.txt"])
+def test_a_home_with_files_of_others_is_left_with_its_user_and_told(made_home: Any, path: str) -> None:
+    home, undo = made_home
+    (home / path).parent.mkdir(exist_ok=True)
+    (home / path).write_text("mine\n")
+    said = undo()
+    assert "others have put there" in said
+    assert path.split("\n")[0] in said
+    assert (home / path).read_text() == "mine\n"
+    assert (home / ".bashrc").exists()
+
+
+def test_links_and_directories_of_others_count_too(made_home: Any, tmp_path: Path) -> None:
+    home, undo = made_home
+    (home / "data").symlink_to(tmp_path / "skel")
+    (home / "empty").mkdir()
+    said = undo()
+    assert "data" in said
+    assert "empty" in said
+    assert (tmp_path / "skel" / ".bashrc").exists()
+
+
+def test_other_filesystems_are_never_entered_by_what_removes_a_home() -> None:
+    assert (
+        "rm -rf --one-file-system -- /home/gpadmin"
+        in states_of(plan_account(situation(host("sdw3", account=""))))["user gpadmin"].undo
+    )
 
 
 def test_a_home_that_was_there_before_is_never_removed() -> None:
