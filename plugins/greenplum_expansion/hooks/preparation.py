@@ -355,12 +355,17 @@ def _entry_with_past(
 def note_prepared(directory: ExpansionDirectory, host: RemoteHost, host_key: str | None, kept_in: str) -> None:
     """Write down, beside the plan on the coordinator, that this host is being prepared, by whom: before it is.
 
+    A host may be prepared twice, first without root and then with it: each has a manifest of its own.
+
     :param kept_in: where manifests are on that host
     """
     directory.ensure()
+    coordinator, path = directory.hook.coordinator(), directory.file(f"{_NOTE}{host.hostname}.json")
     place = {"hostname": host.hostname, "address": host.address, "host_key": host_key}
-    note = {**place, "user": host.user, "directory": kept_in}
-    directory.hook.coordinator().write_json(directory.file(f"{_NOTE}{host.hostname}.json"), note)
+    place |= {"user": host.user, "directory": kept_in}
+    places = coordinator.read_json(path)["places"] if coordinator.exists(path) else []
+    if place not in places:
+        coordinator.write_json(path, {"places": [*places, place]})
 
 
 def undo_preparation(directory: ExpansionDirectory) -> list[UndoOutcome]:
@@ -373,21 +378,23 @@ def undo_preparation(directory: ExpansionDirectory) -> list[UndoOutcome]:
     listed = coordinator.run(["ls", "-1", "--", directory.path], check=False).stdout.splitlines()
     outcomes = []
     for name in sorted(line for line in listed if line.startswith(_NOTE) and line.endswith(".json")):
-        note = coordinator.read_json(directory.file(name))
-        try:
-            outcomes += _undo_host(directory, note)
-        except ExpansionError as error:
-            words = f"{error.cause}; {error.next_action}"
-            outcomes.append(UndoOutcome(note["hostname"], "all changes", Undone.LEFT, words))
+        for place in reversed(coordinator.read_json(directory.file(name))["places"]):
+            try:
+                outcomes += _undo_at(directory, place)
+            except ExpansionError as error:
+                words = f"{error.cause}; {error.next_action}"
+                subject = f"all changes kept in {place['directory']}"
+                outcomes.append(UndoOutcome(place["hostname"], subject, Undone.LEFT, words))
     return outcomes
 
 
-def _undo_host(directory: ExpansionDirectory, note: dict[str, Any]) -> list[UndoOutcome]:
-    hook, place = directory.hook, (note["hostname"], note["address"])
-    own = hook.host(*place, host_key=note["host_key"])
-    if note["directory"] != ROOT_DIRECTORY:  # prepared by the cluster's user, as far as it may
+def _undo_at(directory: ExpansionDirectory, place: dict[str, Any]) -> list[UndoOutcome]:
+    """Take back what one manifest on one host holds."""
+    hook, where = directory.hook, (place["hostname"], place["address"])
+    own = hook.host(*where, host_key=place["host_key"])
+    if place["directory"] != ROOT_DIRECTORY:  # prepared by the cluster's user, as far as it may
         host: RemoteHost = own
     else:
         own.close()  # a user who is logged in cannot be deleted
-        host = log_in_as_root(hook, *place, note["user"], note["host_key"])
-    return PreparedHost(host, directory.expansion_id, note["directory"]).undo()
+        host = log_in_as_root(hook, *where, place["user"], place["host_key"])
+    return PreparedHost(host, directory.expansion_id, place["directory"]).undo()
