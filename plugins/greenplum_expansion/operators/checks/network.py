@@ -74,22 +74,23 @@ class CheckNetworkOperator(DependentCheckOperator):
 
 def missing_logins(
     run: ExpansionRun,
-    cluster: Cluster,
+    old: Sequence[str],
     new: Sequence[Mapping[str, Any]],
     others: Sequence[str] = (),
 ) -> list[tuple[str, str]]:
     """Who cannot log into whom.
 
-    :param new: places of the hosts to and from which it is tried
+    :param old: names of the hosts of the cluster
+    :param new: ``{hostname, address, host_key}`` of the hosts to and from which it is tried
     :param others: names of further new hosts
     :raises RemoteError: the coordinator cannot be asked
     """
     user = run.hook.environment().user
-    wanted = logins_to_try([h.hostname for h in cluster.hosts], [place["hostname"] for place in new], others)
+    wanted = logins_to_try(old, [place["hostname"] for place in new], others)
     hosts = {place["hostname"]: place for place in new}
-    old = {name: login_probe(names) for name, names in wanted.items() if name not in hosts}
+    probes = {name: login_probe(names) for name, names in wanted.items() if name not in hosts}
     with ThreadPoolExecutor(max_workers=AT_A_TIME + 1) as pool:
-        of_old = pool.submit(run_on_members, run.hook, old, timeout=LOGIN_SECONDS)
+        of_old = pool.submit(run_on_members, run.hook, probes, timeout=LOGIN_SECONDS)
         of_new = {
             name: pool.submit(_remote(run, place, user).run, login_probe(wanted[name]), timeout=LOGIN_SECONDS)
             for name, place in hosts.items()

@@ -74,6 +74,6 @@ class CheckPreparedHostOperator(BaseOperator):
         findings += check_names_known([facts], cluster)
         findings += check_names_equal([facts], cluster)
         findings += check_own_name([facts], cluster)
-        findings += check_trust(missing_logins(run, cluster, [self.host], names))
+        findings += check_trust(missing_logins(run, [host.hostname for host in cluster.hosts], [self.host], names))
         findings += knock_everywhere(run, topology, cluster, [self.host], users={}, others=others)
         return findings

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,8 +9,8 @@ from airflow.sdk import BaseOperator
 
 from greenplum_expansion.errors import StepFailed
 from greenplum_expansion.hooks.facts import read_topology
-from greenplum_expansion.hooks.remote import Script
 from greenplum_expansion.hooks.trust import authorize_coordinator
+from greenplum_expansion.operators.checks.network import missing_logins
 from greenplum_expansion.operators.run import ExpansionRun, expansion_run, record_step, started_now
 from greenplum_expansion.request import NewHost
 
@@ -19,8 +18,8 @@ from greenplum_expansion.request import NewHost
 class ExchangeKeysOperator(BaseOperator):
     """Let the hosts of the grown cluster log into each other without a password, as the cluster's user.
 
-    Probes from the coordinator whether every new host can be logged into by name; if so, and the new hosts know the
-    old ones, nothing is done. Else the coordinator's public key is authorized on each new host, over this
+    Probes every login that check_prepared_hosts will require: each old host to each new one, each new one to every
+    other. If all succeed, nothing is done. Else the coordinator's public key is authorized on each new host, over this
     connection's own login, then ``gpssh-exkeys -e existing -x new`` does the rest; afterwards the probe must succeed.
     Adds keys, removes none.
     """
@@ -37,7 +36,7 @@ class ExchangeKeysOperator(BaseOperator):
                 self.log.info("gpssh-exkeys would let %s and the cluster's hosts into each other", _names(new))
                 record_step(context, started, "dry run: keys not exchanged")
                 return
-            if not new or self._all_trusted(run, existing, new):
+            if not new or not self._missing(run, existing, new):
                 self.log.info("Every host can be logged into already")
                 record_step(context, started, "trusted already")
                 return
@@ -46,7 +45,7 @@ class ExchangeKeysOperator(BaseOperator):
                 self.log.info("Key of the coordinator authorized on %s", host.hostname)
             self._exchange(run, existing, new)
             run.hook.forget_known_hosts()
-            missing = self._missing_trust(run, existing, new)
+            missing = self._missing(run, existing, new)
         if missing:
             raise StepFailed(
                 "Exchange of keys",
@@ -55,23 +54,10 @@ class ExchangeKeysOperator(BaseOperator):
             )
         record_step(context, started, f"{len(new)} hosts made known")
 
-    def _all_trusted(self, run: ExpansionRun, existing: Sequence[str], new: Sequence[NewHost]) -> bool:
-        return not self._missing_trust(run, existing, new)
-
-    def _missing_trust(self, run: ExpansionRun, existing: Sequence[str], new: Sequence[NewHost]) -> list[str]:
-        """Logins that fail: coordinator to each new host, each new host to every other host."""
-        names = [host.hostname for host in new]
-        missing = []
-        here = run.hook.environment().hostname
-        script = _login_probe(names)
-        failed = run.hook.coordinator().run(script, check=False, timeout=120).stdout.split()
-        missing += [f"{here} to {name}" for name in failed]
-        for host in new:
-            others = [name for name in (*existing, *names) if name != host.hostname]
-            remote = run.hook.host(host.hostname, host.address, host_key=host.host_key)
-            failed = remote.run(_login_probe(others), check=False, timeout=300).stdout.split()
-            missing += [f"{host.hostname} to {name}" for name in failed]
-        return missing
+    def _missing(self, run: ExpansionRun, existing: Sequence[str], new: Sequence[NewHost]) -> list[str]:
+        """Logins that fail."""
+        places = [{"hostname": h.hostname, "address": h.address, "host_key": h.host_key} for h in new]
+        return [f"{source} to {target}" for source, target in missing_logins(run, existing, places)]
 
     def _exchange(self, run: ExpansionRun, existing: Sequence[str], new: Sequence[NewHost]) -> None:
         coordinator = run.hook.coordinator()
@@ -87,14 +73,3 @@ class ExchangeKeysOperator(BaseOperator):
 
 def _names(hosts: Sequence[NewHost]) -> str:
     return ", ".join(host.hostname for host in hosts) or "no new host"
-
-
-def _login_probe(names: Sequence[str]) -> Script:
-    """Prints the names that cannot be logged into without a password."""
-    quoted = " ".join(map(shlex.quote, names))
-    return Script(
-        f"for h in {quoted}; do "
-        'ssh -n -o BatchMode=yes -o ConnectTimeout=10 -o StrictHostKeyChecking=yes -- "$h" true >/dev/null 2>&1 '
-        '|| echo "$h"; done',
-        "try logins",
-    )
