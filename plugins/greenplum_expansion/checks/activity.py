@@ -108,21 +108,26 @@ def in_transactions(sessions: Sequence[Session], protected_roles: Collection[str
 
 
 @check("active-sessions", "Sessions at work are known")
-def check_sessions(sessions: Sequence[Session], drained: bool) -> list[Finding]:
+def check_sessions(sessions: Sequence[Session], drained: bool, protected_roles: Collection[str] = ()) -> list[Finding]:
     """Preparation waits for each transaction that has changed a catalog, and later for the readers of every
     partitioned table; each move waits for the readers and writers of its table, and whoever comes behind waits, too.
 
     :param drained: the request says that open transactions are waited for or ended before preparation
+    :param protected_roles: whose transactions are neither, and are told all the same
     """
-    working = in_transactions(sessions)
-    if not working:
-        return []
-    what = "before preparation they are waited for or ended" if drained else "preparation may have to wait for them"
-    return [Finding.note("sessions", f"{len(working)} in a transaction ({what}): {_named(working)}")]
+    findings = []
+    for working, goes_on in _parted(in_transactions(sessions), drained, protected_roles):
+        what = "before preparation they are waited for or ended"
+        if goes_on:
+            what = "preparation may have to wait for them"
+        findings.append(Finding.note("sessions", f"{len(working)} in a transaction ({what}): {_named(working)}"))
+    return findings
 
 
 @check("long-transactions", "No transaction is open for long")
-def check_long_transactions(sessions: Sequence[Session], drained: bool) -> list[Finding]:
+def check_long_transactions(
+    sessions: Sequence[Session], drained: bool, protected_roles: Collection[str] = ()
+) -> list[Finding]:
     """A transaction open for more than ten minutes is seldom over soon, often forgotten by its client.
 
     gpexpand waits for it without limit and without a word: in preparation, if it has changed a catalog; before a
@@ -133,7 +138,11 @@ def check_long_transactions(sessions: Sequence[Session], drained: bool) -> list[
         if (session.transaction_seconds or 0) < LONG_TRANSACTION:
             continue
         remedy = f"end it with SELECT pg_terminate_backend({session.pid})"
-        if drained:
+        if session.role in protected_roles:
+            problem = f"its transaction is open for long, and its role is protected: {session}"
+            remedy = "let it end before the approval: it is neither waited for nor ended"
+            findings.append(Finding.warning(f"session {session.pid}", problem, remedy))
+        elif drained:
             findings.append(Finding.note(f"session {session.pid}", f"its transaction is open for long: {session}"))
         else:
             findings.append(
@@ -147,7 +156,9 @@ def check_long_transactions(sessions: Sequence[Session], drained: bool) -> list[
 
 
 @check("catalog-changes", "No open transaction has changed a catalog")
-def check_catalog_changes(sessions: Sequence[Session], drained: bool) -> list[Finding]:
+def check_catalog_changes(
+    sessions: Sequence[Session], drained: bool, protected_roles: Collection[str] = ()
+) -> list[Finding]:
     """Whoever created, altered or dropped something, a temporary table too, holds a lock until the transaction ends.
 
     gpexpand asks for the same lock alone (``gp_expand_lock_catalog``) and waits for all of them without limit. From the
@@ -155,15 +166,17 @@ def check_catalog_changes(sessions: Sequence[Session], drained: bool) -> list[Fi
     disallowed": so one forgotten transaction stops all such work in the cluster until it ends.
     """
     holding = [session for session in in_transactions(sessions) if session.changes_catalog]
-    if not holding or drained:
-        return []
     return [
         Finding.warning(
             "sessions",
-            f"{len(holding)} in a transaction that has changed a catalog; preparation waits for its end, and nobody "
-            f"else can change a catalog meanwhile: {_named(holding)}",
-            "let them commit, or let the request wait for sessions or end them",
+            f"{len(waiting)} in a transaction that has changed a catalog; preparation waits for its end, and nobody "
+            f"else can change a catalog meanwhile: {_named(waiting)}",
+            "let them commit: their roles are protected, so they are neither waited for nor ended"
+            if drained
+            else "let them commit, or let the request wait for sessions or end them",
         )
+        for waiting, goes_on in _parted(holding, drained, protected_roles)
+        if goes_on
     ]
 
 
@@ -247,6 +260,17 @@ def utility_of(command: Sequence[str]) -> str | None:
             None,
         )
     return None
+
+
+def _parted(
+    sessions: Sequence[Session], drained: bool, protected_roles: Collection[str]
+) -> list[tuple[Sequence[Session], bool]]:
+    """Sessions apart by whether they go on when preparation begins; only groups in which there is one."""
+    if not drained:
+        return [(sessions, True)] if sessions else []
+    ending = [session for session in sessions if session.role not in protected_roles]
+    staying = [session for session in sessions if session.role in protected_roles]
+    return [(group, goes_on) for group, goes_on in ((ending, False), (staying, True)) if group]
 
 
 def _named(sessions: Sequence[Session]) -> str:

@@ -52,6 +52,25 @@ def test_a_changed_catalog_is_told_with_what_it_holds_up() -> None:
     assert check_catalog_changes([WORKING, FORGOTTEN], drained=True) == []
 
 
+def test_sessions_of_protected_roles_are_not_ended_but_seen() -> None:
+    loader = replace(FORGOTTEN, pid=45, role="loader")
+    treated = {"drained": True, "protected_roles": ["loader"]}
+    (noted,) = check_sessions([loader], **treated)
+    assert "preparation may have to wait for them" in noted.problem
+    both = check_sessions([WORKING, loader], **treated)
+    assert [("process 42" in note.problem, "process 45" in note.problem) for note in both] == [
+        (True, False),
+        (False, True),
+    ]
+    (long,) = check_long_transactions([loader], **treated)
+    assert long.severity is Severity.WARNING
+    assert "pg_terminate_backend" not in long.remedy
+    (changed,) = check_catalog_changes([FORGOTTEN, loader], **treated)
+    assert "1 in a transaction that has changed a catalog" in changed.problem
+    assert "process 45" in changed.problem
+    assert len(check_catalog_changes([FORGOTTEN, loader], drained=False, protected_roles=["loader"])) == 1
+
+
 @pytest.mark.parametrize(
     ("query", "words"),
     [

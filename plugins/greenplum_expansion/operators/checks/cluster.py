@@ -146,12 +146,13 @@ class CheckActivityOperator(DependentCheckOperator):
     """Who works in the cluster, and whether an expansion would have to wait for it or would disturb it."""
 
     def find(self, run: ExpansionRun) -> tuple[list[Finding], Any]:
-        sessions = [s for s in read_sessions(run.hook) if s.role not in run.request.protected_roles]
-        drained = run.request.sessions is not SessionsChoice.GO_ON
+        # Sessions of protected roles are neither waited for nor ended; they are seen like all others.
+        sessions = read_sessions(run.hook)
+        treated = run.request.sessions is not SessionsChoice.GO_ON, run.request.protected_roles
         return [
-            *check_sessions(sessions, drained),
-            *check_long_transactions(sessions, drained),
-            *check_catalog_changes(sessions, drained),
+            *check_sessions(sessions, *treated),
+            *check_long_transactions(sessions, *treated),
+            *check_catalog_changes(sessions, *treated),
             *check_base_backup(read_replication(run.hook)),
             *check_utilities(read_utilities(run.hook, sessions, run.directory.path)),
         ], None
