@@ -250,11 +250,12 @@ def finish(hook: GreenplumHook, job: job_script.BackupJob, status: JobStatus) ->
 
     Safe to repeat: until the rename nothing counts, after it read_manifest finds all.
 
-    :raises StepFailed: an archive is not there, or the lists disagree
+    :raises StepFailed: an archive is not there or holds no rows at all, or the lists disagree
     """
     coordinator = hook.coordinator()
     files = _files(hook, job)
     told = [_archive(hook, job, archive) for archive in job.archives] if job.rows else []
+    _require_rows(hook, job, told)
     coordinator.write_json_lines(
         posixpath.join(job.partial, _FILES),
         ({"host": f.host, "path": f.path, "bytes": f.size_bytes, "sha256": f.sha256} for f in files),
@@ -328,10 +329,35 @@ def _archive(hook: GreenplumHook, job: job_script.BackupJob, archive: Archive) -
     }
 
 
-def fewer_tables(archives_told: Sequence[Mapping[str, object]]) -> list[str]:
+def _require_rows(hook: GreenplumHook, job: job_script.BackupJob, told: Sequence[Mapping[str, object]]) -> None:
+    """:raises StepFailed: an archive holds none of the tables it is for; what was written counts for nothing then"""
+    empty = [finding for finding, none in _missing_tables(told) if none]
+    if empty:
+        # Without its last list the job is not taken for written: the task, cleared, begins anew.
+        hook.coordinator().run(["rm", "-f", "--", posixpath.join(job.partial, job_script.SIZES)])
+        raise StepFailed(
+            f"Backup in {job.partial}",
+            "; ".join(f"{finding.subject}: {finding.problem}" for finding in empty),
+            "look into the tool's log there and mend what it names, then clear the task: it begins anew",
+        )
+
+
+def fewer_tables(archives_told: Sequence[Mapping[str, object]]) -> list[Finding]:
     """Archives that hold rows of fewer tables than there were: some were dropped meanwhile, or left out by the tool."""
-    return [
-        f"{told['what']}: rows of {told['tables']} tables, {told['expected']} were there when it began"
-        for told in archives_told
-        if int(str(told["tables"])) < int(str(told["expected"]))
-    ]
+    return [finding for finding, _ in _missing_tables(archives_told)]
+
+
+def _missing_tables(archives_told: Sequence[Mapping[str, object]]) -> list[tuple[Finding, bool]]:
+    """What is to be said of each such archive, and whether it holds no table at all."""
+    found = []
+    for told in archives_told:
+        tables, expected = int(str(told["tables"])), int(str(told["expected"]))
+        if tables < expected:
+            finding = Finding.warning(
+                f"Backup of {told['what']}",
+                f"archive {told['label']} holds rows of {tables} tables, {expected} were there when it began",
+                "approve only if the missing ones were dropped meanwhile; else see the tool's log beside it and "
+                "trigger again",
+            )
+            found.append((finding, tables == 0))
+    return found

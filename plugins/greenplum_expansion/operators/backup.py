@@ -208,6 +208,7 @@ class BackUpOperator(BaseOperator):
         started: float,
     ) -> dict[str, Any]:
         findings = check_backup_choice(run.request.backup, run.request.backup_objects)
+        findings += fewer_tables(manifest.archives) if manifest else []
         context["ti"].xcom_push(key=FINDINGS_KEY, value=[finding.to_dict() for finding in findings])
         lines = [f"Catalogs and configuration as they were: {snapshot['directory']}"]
         lines += [
@@ -218,7 +219,7 @@ class BackUpOperator(BaseOperator):
             lines.append(f"Backup: {manifest.sentence}")
             if manifest.gpbackup_directory:
                 lines.append(f"Rows written by gpbackup: {manifest.gpbackup_directory} on each segment host")
-            lines += fewer_tables(manifest.archives)
+            lines += map(str, fewer_tables(manifest.archives))
             lines += manifest.restorable
             rows = [
                 (
