@@ -27,7 +27,8 @@ log = logging.getLogger(__name__)
 
 DIRECTORY = "snapshot"
 MANIFEST = "manifest.json"
-# Not recovery.conf: a replication password may stand in it.
+# Not recovery.conf, which is all about replication and may hold its password. From PostgreSQL 12 on that stands in
+# postgresql.auto.conf, so whatever may be a secret is taken out of the copies before they leave their host.
 _FILES = "postgresql.conf postgresql.auto.conf pg_hba.conf pg_ident.conf internal.auto.conf gp_dbid PG_VERSION"
 
 
@@ -101,14 +102,33 @@ def _configurations(hook: GreenplumHook, topology: Topology) -> tuple[dict[str, 
     return found, missing
 
 
+# Settings whose value may be a secret; and words behind which one stands, in a connection string or pg_hba.conf. Cut to
+# the end of the line: no quoting hides a part of it.
+_SECRET = (
+    r"s/((primary_conninfo|ssl_passphrase_command)[[:space:]]*(=|[[:space:]])).*/\1 (removed)/I",
+    r"s/((password|passwd|secrets?)[[:space:]]*=).*/\1 (removed)/I",
+)
+
+
 def _tar(instances: list[Instance]) -> Script:
-    """tar would complain of files that are not there; which there are differs from version to version."""
+    """A tar of copies without secrets. Which files there are differs from version to version."""
     directories = " ".join(shlex.quote(instance.datadir) for instance in instances)
+    cut = " ".join(f"-e {shlex.quote(expression)}" for expression in _SECRET)
     text = f"""
+umask 077
+copies=$(mktemp -d) || exit 1
+trap 'rm -rf -- "$copies"' EXIT
 for directory in {directories}; do
+    mkdir -p -- "$copies$directory" || exit 1
     for file in {_FILES}; do
-        [ -f "$directory/$file" ] && printf '%s\\0' "${{directory#/}}/$file"
+        [ -f "$directory/$file" ] || continue
+        copy=$copies$directory/$file
+        sed -E {cut} <"$directory/$file" >"$copy" || exit 1
+        chmod --reference="$directory/$file" -- "$copy" && touch -r "$directory/$file" -- "$copy" || exit 1
+        printf '%s\\0' "${{directory#/}}/$file" >>"$copies/list"
     done
-done | tar -C / --null --no-recursion -T - -czf - | base64
-[ "${{PIPESTATUS[1]}}" = 0 ]"""
+done
+touch -- "$copies/list"
+tar -C "$copies" --null --no-recursion -T "$copies/list" -czf - | base64
+[ "${{PIPESTATUS[0]}}" = 0 ]"""
     return Script(text, "read configuration files")
