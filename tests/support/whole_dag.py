@@ -62,6 +62,8 @@ class DagRunHere:
         """By run id and task id, of other runs."""
         self.states: dict[str, str] = {}
         self.errors: dict[str, str] = {}
+        self.reasons: dict[str, str] = {}
+        """Why a task skipped itself."""
         self.questions: dict[str, str] = {}
         self.xcoms: dict[tuple[str, str], Any] = {}
 
@@ -155,6 +157,7 @@ class DagRunHere:
 
     def _ended_by(self, task_id: str, error: Exception) -> str:
         if isinstance(error, AirflowSkipException):
+            self.reasons[task_id] = str(error)
             return SKIPPED
         self.errors[task_id] = str(error)
         return FAILED
