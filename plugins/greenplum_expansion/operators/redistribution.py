@@ -15,7 +15,7 @@ from airflow.sdk import BaseOperator
 from greenplum_expansion.errors import ExpansionError, RemoteError, StepFailed
 from greenplum_expansion.hooks.facts import read_expansion_state, read_topology
 from greenplum_expansion.operators.forecasting import read_rates
-from greenplum_expansion.operators.run import ExpansionRun, expansion_run, record_step, started_now
+from greenplum_expansion.operators.run import ExpansionRun, expansion_run, record_step, started_now, this_airflow
 from greenplum_expansion.planning.decisions import Action, decide_move_tables, decide_wait_for_moves
 from greenplum_expansion.planning.joins import find_joins
 from greenplum_expansion.planning.ranking import RankedTable, matches
@@ -29,7 +29,6 @@ from greenplum_expansion.triggers.progress import RedistributionTrigger
 from greenplum_expansion.triggers.steering import AllMovedTrigger, ResumedTrigger
 
 FAILED_TABLES_KEY = "failed_tables"
-_TRIGGER = "trigger greenplum_redistribute (in Airflow under Dags, the button *Trigger* of its page)"
 _SHOWN = 20
 _KEPT = 1000  # failed tables told of in the XCom
 _LOG_TAIL = 4 * 1024 * 1024  # bytes
@@ -227,7 +226,7 @@ class RedistributeOperator(BaseOperator):
         raise StepFailed(
             run.subject,
             f"what was to move has moved; {len(left)} tables are left, as only some were asked for",
-            f"when the others may move, {_TRIGGER}; then clear this task with what follows",
+            f"when the others may move, {_trigger()}; then clear this task with what follows",
         )
 
     def nothing_comes(
@@ -238,7 +237,7 @@ class RedistributeOperator(BaseOperator):
         raise StepFailed(
             run.subject,
             f"{len(left)} tables have not moved, and no window comes any more",
-            f"when they may move, {_TRIGGER}; then clear this task with what follows",
+            f"when they may move, {_trigger()}; then clear this task with what follows",
         )
 
 
@@ -290,11 +289,18 @@ def failure(run: ExpansionRun, failed: Mapping[str, str]) -> ExpansionError:
     )
 
 
+def _trigger() -> str:
+    """What a person does to have tables moved that no run will move by itself."""
+    return (
+        f"trigger greenplum_redistribute (button 'Trigger' of {this_airflow().rstrip('/')}/dags/greenplum_redistribute)"
+    )
+
+
 def _fits_nowhere(run: ExpansionRun, moved: Moved) -> ExpansionError:
     return StepFailed(
         run.subject,
         f"{len(moved.left)} tables are forecast to take longer than any window: {_names(moved)}",
-        f"when they may move, {_TRIGGER}, without an end; then clear this task with what follows; next time choose "
+        f"when they may move, {_trigger()}, without an end; then clear this task with what follows; next time choose "
         "that such tables move in a window of their own",
     )
 
