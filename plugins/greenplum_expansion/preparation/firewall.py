@@ -102,8 +102,20 @@ def _active(situation: Situation) -> str:
 
 
 def _closes(rules: Sequence[str]) -> bool:
-    """Whether chain INPUT (``iptables -S INPUT``) refuses anything in the end."""
-    return any(re.search(r"^-P INPUT (DROP|REJECT)|^-A INPUT .*-j (DROP|REJECT)", rule) for rule in rules)
+    """Whether anything is refused in chain INPUT (of ``iptables -S``), or in a chain it leads to."""
+    todo, seen = ["INPUT"], set()
+    while todo:
+        chain = todo.pop()
+        seen.add(chain)
+        for rule in rules:
+            if rule == f"-P {chain} DROP":
+                return True
+            jump = re.search(r" -[jg] (\S+)", rule) if rule.startswith(f"-A {chain} ") else None
+            if jump and jump.group(1) in ("DROP", "REJECT"):
+                return True
+            if jump and jump.group(1) not in seen:
+                todo.append(jump.group(1))
+    return False
 
 
 def _sources(situation: Situation) -> dict[int, list[str]]:

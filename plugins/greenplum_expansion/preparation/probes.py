@@ -65,7 +65,7 @@ COMMON: Mapping[str, str] = {
 FIREWALL: Mapping[str, str] = {
     "ufw": "command -v ufw >/dev/null && ufw status",
     "ufw_added": "command -v ufw >/dev/null && ufw show added",
-    "iptables": "iptables -S INPUT",
+    "iptables": "iptables -S",
     "nft": "nft list ruleset",
     "firewalld_zone": "firewall-cmd --get-default-zone",
     "firewalld_rules": "firewall-cmd --permanent --zone=$(firewall-cmd --get-default-zone) --list-rich-rules",

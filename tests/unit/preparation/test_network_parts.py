@@ -60,6 +60,39 @@ def test_iptables_rules_come_before_the_one_that_refuses_live_and_saved() -> Non
     assert plan_firewall(situation(after)).changes == ()
 
 
+# As system-config-firewall of Red Hat wrote it: INPUT itself refuses nothing.
+OWN_CHAIN = """-P INPUT ACCEPT
+-P FORWARD DROP
+-N RH-Firewall-1-INPUT
+-N more
+-A INPUT -j RH-Firewall-1-INPUT
+-A RH-Firewall-1-INPUT -i lo -j ACCEPT
+-A RH-Firewall-1-INPUT -p tcp -m tcp --dport 22 -j ACCEPT
+-A RH-Firewall-1-INPUT -g more
+-A more -j REJECT --reject-with icmp-host-prohibited
+"""
+
+
+def test_chains_to_which_input_leads_are_followed() -> None:
+    saved = IPTABLES_SAVED.replace(
+        "-A INPUT -j REJECT", "-A INPUT -j RH-Firewall-1-INPUT\n-A RH-Firewall-1-INPUT -j REJECT"
+    )
+    new = host("sdw3", {"/etc/sysconfig/iptables": saved}, iptables=OWN_CHAIN, sysctl=RANGE)
+    plan = plan_firewall(situation(new))
+    assert any("--dport 6000:6001" in subject for subject in states_of(plan))
+    written = file_of(plan, "/etc/sysconfig/iptables").new
+    assert written.index("--dport 6000:6001") < written.index("-j RH-Firewall-1-INPUT")
+
+
+def test_chains_to_which_input_does_not_lead_refuse_nothing_that_comes_in() -> None:
+    loop = "-A more -j RH-Firewall-1-INPUT"
+    for rules in (
+        OWN_CHAIN.replace("-A INPUT -j RH-Firewall-1-INPUT\n", ""),
+        OWN_CHAIN.replace("-A more -j REJECT --reject-with icmp-host-prohibited", loop),
+    ):
+        assert plan_firewall(situation(host("sdw3", iptables=rules, sysctl=RANGE))).changes == ()
+
+
 def test_rules_made_with_nft_are_told_rather_than_guessed_at() -> None:
     nft = "table inet filter {\n\tchain input {\n\t\ttype filter hook input priority filter; policy drop;\n\t}\n}\n"
     plan = plan_firewall(situation(host("sdw3", nft=nft, sysctl=RANGE)))
