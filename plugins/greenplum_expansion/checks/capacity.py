@@ -62,7 +62,8 @@ class Filesystem:
 
     :param free_bytes: for the cluster's user
     :param residents: existing instances on it
-    :param arriving: new instances to be built on it, by name
+    :param arriving: new instances whose data directories will be on it, by name
+    :param arriving_tablespaces: what will be in directories of users' tablespaces of new instances, in bytes by name
     :param fixed: other things, in bytes by what they are
     """
 
@@ -72,6 +73,7 @@ class Filesystem:
     residents: tuple[Resident, ...] = ()
     arriving: tuple[str, ...] = ()
     fixed: Mapping[str, int] | None = None
+    arriving_tablespaces: Mapping[str, int] | None = None
 
     def __str__(self) -> str:
         return f"{self.host}:{self.mount}"
@@ -83,6 +85,7 @@ class Growth:
 
     :param segments_before, segments_after: primaries
     :param table_bytes: all tables on all primaries
+    :param elsewhere_bytes: of these, what has a directory of its own on new instances: tablespaces of users
     :param coordinator_bytes: the coordinator's data directory without its log files, of which every new instance
         begins as a copy
     """
@@ -91,6 +94,7 @@ class Growth:
     segments_after: int
     table_bytes: int
     coordinator_bytes: int
+    elsewhere_bytes: int = 0
 
     @property
     def share(self) -> float:
@@ -99,8 +103,8 @@ class Growth:
 
     @property
     def new_instance_bytes(self) -> int:
-        """What a new instance holds when all tables have moved."""
-        return self.coordinator_bytes + self.table_bytes // max(1, self.segments_after)
+        """What the data directory of a new instance holds when all tables have moved."""
+        return self.coordinator_bytes + (self.table_bytes - self.elsewhere_bytes) // max(1, self.segments_after)
 
 
 def peak_bytes(filesystem: Filesystem, growth: Growth, moves: int) -> int:
@@ -111,6 +115,7 @@ def peak_bytes(filesystem: Filesystem, growth: Growth, moves: int) -> int:
     """
     copies = sum(share.size_bytes for resident in filesystem.residents for share in resident.largest(moves))
     arriving = len(filesystem.arriving) * growth.new_instance_bytes
+    arriving += sum((filesystem.arriving_tablespaces or {}).values())
     return int(copies * growth.share) + arriving + sum((filesystem.fixed or {}).values())
 
 
@@ -173,6 +178,9 @@ def _for_what(filesystem: Filesystem, growth: Growth, moves: int) -> str:
     if filesystem.arriving:
         each = human_bytes(growth.new_instance_bytes)
         parts.append(f"{len(filesystem.arriving)} new instances of {each} each")
+    tablespaces = filesystem.arriving_tablespaces or {}
+    if any(tablespaces.values()):
+        parts.append(f"{len(tablespaces)} tablespaces of new instances with {human_bytes(sum(tablespaces.values()))}")
     names = dict.fromkeys(share.name for resident in filesystem.residents for share in resident.largest(moves))
     if names:
         shown = ", ".join(list(names)[:3]) + (" …" if len(names) > 3 else "")

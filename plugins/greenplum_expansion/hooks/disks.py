@@ -7,10 +7,11 @@ import re
 import shlex
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from greenplum_expansion.checks.capacity import Filesystem, Growth, Load, Resident, TableShare
 from greenplum_expansion.cluster.input_file import NewInstance
+from greenplum_expansion.cluster.tablespaces import Tablespace
 from greenplum_expansion.cluster.topology import Topology
 from greenplum_expansion.errors import ExpansionError
 from greenplum_expansion.hooks.greenplum import GreenplumHook
@@ -61,19 +62,42 @@ class _Space:
     free_bytes: int
 
 
+@dataclass(frozen=True)
+class Arrivals:
+    """The new instances, and where the tablespaces of users will be on them.
+
+    :param locations: for each new primary, by dbid, a directory for each tablespace; its mirror has the same
+    """
+
+    new: Sequence[NewInstance]
+    tablespaces: Sequence[Tablespace] = ()
+    locations: Mapping[int, Sequence[str]] = field(default_factory=dict)
+
+    def tablespaces_on(self, hostname: str) -> list[tuple[NewInstance, Tablespace, str]]:
+        """Of each instance on a host each tablespace, with the directory above that of its dbid."""
+        by_content = {i.content: self.locations.get(i.dbid, ()) for i in self.new if i.is_primary}
+        return [
+            (instance, tablespace, location)
+            for instance in self.new
+            if instance.hostname == hostname
+            for tablespace, location in zip(self.tablespaces, by_content.get(instance.content, ()), strict=False)
+        ]
+
+
 def read_disks(
-    hook: GreenplumHook, topology: Topology, new: Sequence[NewInstance], hosts: Sequence[NewHost], moves: int, home: str
+    hook: GreenplumHook, topology: Topology, arrivals: Arrivals, hosts: Sequence[NewHost], moves: int, home: str
 ) -> DiskFacts:
     """Sizes of tables from every segment, free space from every host: a query a database, one look at all hosts.
 
-    :param new: instances to be built
+    :param arrivals: instances to be built
     :param hosts: new hosts, reached through the coordinator
     :param moves: tables that move together, so that many of each segment's largest are read
     :param home: directory on the coordinator in which gpexpand will run, and make its tar file
     :raises RemoteError: the coordinator cannot be asked
     """
     loads = _read_loads(hook, moves)
-    members = {host: _member_script(topology, new, host) for host in topology.hostnames}
+    new = arrivals.new
+    members = {host: _member_script(topology, arrivals, host) for host in topology.hostnames}
     directory = topology.coordinator.datadir
     here = topology.coordinator.hostname
     members[here] = Script(members[here].text + _coordinator_lines(directory, home), "look at disks")
@@ -85,7 +109,7 @@ def read_disks(
         if host.hostname in member_names:
             continue
         script = Script(
-            "\n".join([_SPACE, *_new_lines(new, host.hostname), "exit 0"]), f"look at disks of {host.hostname}"
+            "\n".join([_SPACE, *_new_lines(arrivals, host.hostname), "exit 0"]), f"look at disks of {host.hostname}"
         )
         try:
             said[host.hostname] = hook.host(host.hostname, host.address, host_key=host.host_key).run(script).stdout
@@ -97,11 +121,12 @@ def read_disks(
         segments_after=topology.segment_count + sum(instance.is_primary for instance in new),
         table_bytes=sum(load.total_bytes for load in loads.values()),
         coordinator_bytes=coordinator_bytes,
+        elsewhere_bytes=sum(_tablespace_bytes(loads, one) for one in arrivals.tablespaces),
     )
     filesystems = [
         filesystem
         for host, text in sorted(said.items())
-        for filesystem in _filesystems(host, _parse(text), topology, new, loads, coordinator_bytes)
+        for filesystem in _filesystems(host, _parse(text), topology, arrivals, loads, growth)
     ]
     return DiskFacts(tuple(filesystems), growth, unreached(answers, sorted(members)), strangers)
 
@@ -124,18 +149,27 @@ def _read_loads(hook: GreenplumHook, moves: int) -> dict[tuple[int, int], Load]:
     return {key: Load(shares, totals[key]) for key, shares in largest.items()}
 
 
-def _member_script(topology: Topology, new: Sequence[NewInstance], hostname: str) -> Script:
+def _tablespace_bytes(loads: Mapping[tuple[int, int], Load], tablespace: Tablespace) -> int:
+    """All tables of a tablespace, on all primaries."""
+    return sum(load.total_bytes for (_, oid), load in loads.items() if oid == tablespace.oid)
+
+
+def _member_script(topology: Topology, arrivals: Arrivals, hostname: str) -> Script:
     lines = [_SPACE]
     for instance in topology.on_host(hostname):
         if instance.content >= 0:
             path = shlex.quote(instance.datadir)
             lines += [f"space {instance.dbid} {_DEFAULT_TABLESPACE} {path}", f"tablespaces {instance.dbid} {path}"]
-    return Script("\n".join([*lines, *_new_lines(new, hostname), "true"]), "look at disks")
+    return Script("\n".join([*lines, *_new_lines(arrivals, hostname), "true"]), "look at disks")
 
 
-def _new_lines(new: Sequence[NewInstance], hostname: str) -> list[str]:
-    lines = [f"space new {i.dbid} {shlex.quote(i.datadir)}" for i in new if i.hostname == hostname]
-    primaries = [i for i in new if i.is_primary]
+def _new_lines(arrivals: Arrivals, hostname: str) -> list[str]:
+    lines = [f"space new {i.dbid} {shlex.quote(i.datadir)}" for i in arrivals.new if i.hostname == hostname]
+    lines += [
+        f"space tablespace {instance.dbid}:{tablespace.oid} {shlex.quote(location)}"
+        for instance, tablespace, location in arrivals.tablespaces_on(hostname)
+    ]
+    primaries = [i for i in arrivals.new if i.is_primary]
     if primaries and lines:  # where the template is unpacked from, see AddSegmentsOperator
         target = posixpath.dirname(min(primaries, key=lambda i: i.content).datadir)
         lines.append(f"space tar - {shlex.quote(target)}")
@@ -170,32 +204,36 @@ def _filesystems(
     host: str,
     spaces: Sequence[_Space],
     topology: Topology,
-    new: Sequence[NewInstance],
+    arrivals: Arrivals,
     loads: Mapping[tuple[int, int], Load],
-    coordinator_bytes: int,
+    growth: Growth,
 ) -> list[Filesystem]:
     """The filesystems of one host: mounts of one device share its free space; those without one are told by mount."""
     groups: dict[str, list[_Space]] = defaultdict(list)
     for space in spaces:
         groups[space.device if space.device.startswith("/") else space.mount].append(space)
     by_dbid = {str(instance.dbid): instance for instance in topology.instances}
-    names = {str(instance.dbid): str(instance) for instance in new}
+    names = {str(instance.dbid): str(instance) for instance in arrivals.new}
+    by_oid = {str(tablespace.oid): tablespace for tablespace in arrivals.tablespaces}
     built = []
     for group in groups.values():
         own: dict[str, list[Load]] = defaultdict(list)
-        arriving, fixed = [], {}
+        arriving, fixed, tablespaces = [], {}, {}
         for space in group:
             first, second = space.key
             if first == "new":
                 arriving.append(names[second])
+            elif first == "tablespace":
+                dbid, oid = second.split(":")
+                each = _tablespace_bytes(loads, by_oid[oid]) // max(1, growth.segments_after)
+                tablespaces[f"{by_oid[oid].name} of {names[dbid]}"] = each
             elif first in ("template", "tar"):
                 what = "gpexpand's template" if first == "template" else "its tar file"
-                fixed[what] = coordinator_bytes
+                fixed[what] = growth.coordinator_bytes
             else:
                 load = loads.get((by_dbid[first].content, int(second)))
                 own[first] += [load] if load else []
         residents = tuple(Resident(str(by_dbid[dbid]), tuple(found)) for dbid, found in own.items())
-        built.append(
-            Filesystem(host, group[0].mount, min(s.free_bytes for s in group), residents, tuple(arriving), fixed)
-        )
+        free = min(space.free_bytes for space in group)
+        built.append(Filesystem(host, group[0].mount, free, residents, tuple(arriving), fixed, tablespaces))
     return built

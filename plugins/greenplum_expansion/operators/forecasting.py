@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from greenplum_expansion.checks.capacity import peak_bytes
-from greenplum_expansion.hooks.disks import read_disks
+from greenplum_expansion.hooks.disks import Arrivals, read_disks
 from greenplum_expansion.hooks.facts import read_version
 from greenplum_expansion.hooks.remote import FileMissing
 from greenplum_expansion.hooks.workload import TablesToMove, read_finished_moves, read_tables_to_move
@@ -94,7 +94,8 @@ def read_peaks(run: ExpansionRun, plan: Plan) -> list[DiskPeak]:
     A host that cannot be looked at is left out: the checks of capacity and of new hosts have said so.
     """
     request, moves = run.request, run.request.parallel_moves
-    disks = read_disks(run.hook, plan.before, plan.new, request.new_hosts, moves, run.directory.path)
+    arrivals = Arrivals(plan.new, plan.tablespaces, plan.locations)
+    disks = read_disks(run.hook, plan.before, arrivals, request.new_hosts, moves, run.directory.path)
     return [
         DiskPeak(
             host=filesystem.host,
@@ -105,7 +106,7 @@ def read_peaks(run: ExpansionRun, plan: Plan) -> list[DiskPeak]:
             new=len(filesystem.arriving),
         )
         for filesystem in disks.filesystems
-        if filesystem.residents or filesystem.arriving
+        if filesystem.residents or filesystem.arriving or filesystem.arriving_tablespaces
     ]
 
 

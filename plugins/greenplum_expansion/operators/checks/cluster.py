@@ -36,7 +36,7 @@ from greenplum_expansion.hooks.cluster_facts import (
     read_settings,
     read_utilities,
 )
-from greenplum_expansion.hooks.disks import read_disks
+from greenplum_expansion.hooks.disks import Arrivals, read_disks
 from greenplum_expansion.hooks.facts import (
     read_expansion_state,
     read_gpexpand_options,
@@ -46,13 +46,13 @@ from greenplum_expansion.hooks.facts import (
 )
 from greenplum_expansion.operators.backup import backup_findings
 from greenplum_expansion.operators.checks.base import CheckOperator, DependentCheckOperator
-from greenplum_expansion.operators.placing import request_hosts, wished_mirroring, wishes
+from greenplum_expansion.operators.placing import place_segments
 from greenplum_expansion.operators.run import (
     FINDINGS_KEY,
     ExpansionRun,
     run_is_active,
 )
-from greenplum_expansion.planning.placement import PlacementError, place
+from greenplum_expansion.planning.placement import PlacementError
 from greenplum_expansion.planning.plan import Plan
 from greenplum_expansion.request.sessions import SessionsChoice
 
@@ -169,13 +169,13 @@ class CheckCapacityOperator(DependentCheckOperator):
         topology = read_topology(run.hook)
         backup = backup_findings(run)
         try:
-            hosts = request_hosts(run.request)
-            new = place(topology, hosts, wished_mirroring(run.request, topology), wishes(run.request))
+            placing = place_segments(run, topology)
         except PlacementError as error:
             unseen = Finding.note("disk space", f"not looked at, as the new segments cannot be placed: {error}")
             return [unseen, *backup], None
         moves = run.request.parallel_moves
-        disks = read_disks(run.hook, topology, new, run.request.new_hosts, moves, run.directory.path)
+        arrivals = Arrivals(placing.new, placing.tablespaces, placing.locations)
+        disks = read_disks(run.hook, topology, arrivals, run.request.new_hosts, moves, run.directory.path)
         findings = check_hosts_seen(disks.silent, topology.coordinator.hostname)
         findings += [
             Finding.note(f"new host {host}", f"its disks could not be looked at: {why}")
