@@ -15,7 +15,14 @@ from airflow.sdk import BaseOperator
 from greenplum_expansion.errors import ExpansionError, RemoteError, StepFailed
 from greenplum_expansion.hooks.facts import read_expansion_state, read_topology
 from greenplum_expansion.operators.forecasting import read_rates
-from greenplum_expansion.operators.run import ExpansionRun, expansion_run, record_step, started_now, this_airflow
+from greenplum_expansion.operators.run import (
+    ExpansionRun,
+    expansion_run,
+    note_followed,
+    record_step,
+    started_now,
+    this_airflow,
+)
 from greenplum_expansion.planning.decisions import Action, decide_move_tables, decide_wait_for_moves
 from greenplum_expansion.planning.joins import find_joins
 from greenplum_expansion.planning.ranking import RankedTable, matches
@@ -83,6 +90,7 @@ class RedistributeOperator(BaseOperator):
 
     def job_ended(self, context: Mapping[str, Any], event: dict[str, Any], started: float, until: float | None) -> Any:
         """gpexpand has ended, or cannot be asked after."""
+        note_followed(event)
         with self.open_run(context) as run:
             if event["state"] == UNREACHABLE:
                 raise StepFailed(run.subject, event["message"], "clear this task: it finds the job and follows it")
