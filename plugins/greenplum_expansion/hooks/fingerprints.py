@@ -15,7 +15,6 @@ from psycopg2 import sql as composed
 
 from greenplum_expansion import sql
 from greenplum_expansion.errors import RemoteError
-from greenplum_expansion.hooks.busy import BUSY
 from greenplum_expansion.hooks.greenplum import GreenplumHook
 from greenplum_expansion.planning.fingerprint import TableFingerprint
 
@@ -114,7 +113,7 @@ def _take(sessions: Sessions, table: DistributedTable, checksums: bool, progress
         table=composed.Identifier(table.schema_name, table.table_name), table_text=composed.Literal(table.fq_name)
     )
     try:
-        with BUSY, sessions.get().cursor() as cursor:
+        with sessions.get().cursor() as cursor:
             cursor.execute(statement)
             rows = cursor.fetchall()
     except psycopg2.errors.UndefinedTable:

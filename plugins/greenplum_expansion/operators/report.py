@@ -109,6 +109,6 @@ def _forecast(run: ExpansionRun) -> list[Section]:
     expected = read_forecast(run)
     if expected is None:
         return []
-    happened = history.read_totals(run.hook, run.expansion_id, run.request.calendar())
+    happened = history.read_totals(run.hook, run.expansion_id, run.foreseen().calendar())
     known = sections(expected)
     return known if happened is None else [known[0], compared(expected, happened)]

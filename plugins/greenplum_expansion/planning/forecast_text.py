@@ -29,6 +29,8 @@ def one_line(forecast: Forecast) -> str:
 
 def human_span(span: Span | ClassForecast | TableTime) -> str:
     """A likely time and its range: "3 h 20 min (2 h 5 min to 5 h 50 min)"."""
+    if span.high < 1:
+        return "under 1 s"
     return f"{human_seconds(span.likely)} ({human_seconds(span.low)} to {human_seconds(span.high)})"
 
 
@@ -72,8 +74,7 @@ def _time(forecast: Forecast) -> Iterator[str]:
     if forecast.longest_window is None:
         yield f"Moving takes about {took} without a pause."
     else:
-        count = _range(best.windows, likely.windows, worst.windows)
-        yield f"Moving takes about {took}, in {count} windows."
+        yield f"Moving takes about {took}, in {_range(best.windows, likely.windows, worst.windows)}."
     ends = f"The last table has moved at about {_moment(likely.ends, forecast.zone)}"
     if best.ends is not None and worst.ends is not None and not worst.never > likely.never:
         yield f"{ends}; {_moment(best.ends, forecast.zone)} at best, {_moment(worst.ends, forecast.zone)} at worst."
@@ -218,7 +219,7 @@ def _windows(forecast: Forecast, happened: Happened) -> Iterable[str]:
         yield f"From the first move to the last: {took}; forecast was {_seconds_range(forecast)}."
     else:
         count = _range(forecast.best.windows, forecast.likely.windows, forecast.worst.windows)
-        yield f"{happened.windows} windows were used; forecast were {count}."
+        yield f"Windows used: {happened.windows}; forecast: {count}."
 
 
 def _seconds_range(forecast: Forecast) -> str:
@@ -236,7 +237,8 @@ def preview_lines(tables: Sequence[TableTime], zone: str) -> Iterator[str]:
 
 
 def _range(low: int, likely: int, high: int) -> str:
-    return str(likely) if low == likely == high else f"{likely} ({low} to {high})"
+    between = "" if low == likely == high else f" ({low} to {high})"
+    return f"{likely} window{'' if likely == 1 else 's'}{between}"
 
 
 def _moment(seconds: float, zone: str) -> str:

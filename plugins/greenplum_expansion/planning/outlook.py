@@ -138,6 +138,16 @@ def to_dict(standing: Standing, outlook: Outlook, rates: Rates, rate: float | No
     }
 
 
+def say_rates(rates: Rates) -> str:
+    """How fast tables move by what is known, for the log: one session each, by storage class."""
+    known = [
+        f"{storage.value} {human_bytes(rate.bytes_per_second)}/s a session"
+        for storage, rate in rates.tables.items()
+        if rate.observations >= 1
+    ]
+    return ", ".join([*known, f"{rates.overhead:.2g} s for each table"])
+
+
 def _kind(status: str) -> str:
     if status in _DONE:
         return "done"

@@ -55,9 +55,14 @@ class Steering:
 def read_steering(hook: GreenplumHook, expansion_id: str) -> Steering:
     """What holds now; :raises RemoteError: the cluster does not answer."""
     with hook.connected(SCHEMA_DATABASE) as connection:
-        if not hook.query("control_exists", connection=connection)[0]["there"]:
-            return Steering()
-        return _read(hook, expansion_id, connection)
+        return look_at_steering(hook, expansion_id, connection)
+
+
+def look_at_steering(hook: GreenplumHook, expansion_id: str, connection: Any) -> Steering:
+    """The same over an open session to database postgres."""
+    if not hook.query("control_exists", connection=connection)[0]["there"]:
+        return Steering()
+    return _read(hook, expansion_id, connection)
 
 
 def control_reader(hook: GreenplumHook, expansion_id: str) -> ReadControl:

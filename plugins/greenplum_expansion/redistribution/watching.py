@@ -13,6 +13,7 @@ from greenplum_expansion.planning import outlook
 from greenplum_expansion.planning.moves import Rates, Storage
 from greenplum_expansion.planning.outlook import Outlook, Standing
 from greenplum_expansion.planning.rates import FinishedMove, learn_all
+from greenplum_expansion.redistribution.steering import look_at_steering
 from greenplum_expansion.request.windows import WindowsSection
 
 _LATEST = 500  # finished moves learned from at a look
@@ -51,6 +52,7 @@ class Seen:
     """One look.
 
     :param rate: bytes a second of all sessions together, of late; None: nothing has ended yet
+    :param paused, sessions: as steered by a person, else as asked for
     """
 
     at: datetime
@@ -58,14 +60,18 @@ class Seen:
     outlook: Outlook
     rates: Rates
     rate: float | None
+    paused: bool
+    sessions: int
 
     def say(self) -> str:
         """One line for a log."""
-        return outlook.say(self.standing, self.outlook, self.rate)
+        line = outlook.say(self.standing, self.outlook, self.rate)
+        return f"{line}; paused" if self.paused else line
 
     def to_dict(self) -> dict[str, Any]:
         """For pages."""
-        return outlook.to_dict(self.standing, self.outlook, self.rates, self.rate, self.at)
+        told = outlook.to_dict(self.standing, self.outlook, self.rates, self.rate, self.at)
+        return {**told, "paused": self.paused, "sessions": self.sessions}
 
 
 class Watcher:
@@ -79,7 +85,7 @@ class Watcher:
         self._marks: list[tuple[datetime, int]] = []
 
     def look(self, hook: GreenplumHook, now: datetime) -> Seen | None:
-        """Three short queries over one session; None if no table is listed yet, or any more.
+        """A few short queries over one session; None if no table is listed yet, or any more.
 
         :param now: UTC
         """
@@ -92,6 +98,7 @@ class Watcher:
             moving = hook.query("tables_being_moved", connection=connection)
             wanted = {**given, "since": self._since, "most": _LATEST}
             finished = hook.query("moves_finished_since", wanted, connection=connection)
+            steering = look_at_steering(hook, self._watched.expansion_id, connection)
         if finished:
             self._since = finished[-1]["finished"]
             moves = (
@@ -100,8 +107,9 @@ class Watcher:
             )
             self._rates = learn_all(self._rates, moves)
         standing = Standing.from_rows(rows, [f"{row['dbname']}.{row['fq_name']}" for row in moving])
-        ahead = outlook.look_ahead(standing, self._rates, self._calendar, self._watched.sessions, now)
-        return Seen(now, standing, ahead, self._rates, self._rate(now, standing.done.bytes))
+        sessions = steering.sessions or self._watched.sessions
+        ahead = outlook.look_ahead(standing, self._rates, self._calendar, sessions, now)
+        return Seen(now, standing, ahead, self._rates, self._rate(now, standing.done.bytes), steering.paused, sessions)
 
     def _rate(self, now: datetime, done: int) -> float | None:
         """Of the last minutes: a moving average that forgets a pause between windows."""

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from greenplum_expansion.planning.moves import Rate, Rates, Storage, Volume
-from greenplum_expansion.planning.outlook import Standing, look_ahead, say, to_dict
+from greenplum_expansion.planning.outlook import Standing, look_ahead, say, say_rates, to_dict
 from greenplum_expansion.planning.windows import Calendar, parse_rules
 
 MIB = 1024 * 1024
@@ -99,3 +99,9 @@ def test_at_the_end_nothing_more_is_promised():
     standing = Standing.from_rows([row("COMPLETED", 3, 300)])
     ahead = look_ahead(standing, KNOWN, NIGHTS, 1, NOW)
     assert say(standing, ahead, None) == "3 of 3 tables, 300.0 MiB of 300.0 MiB"
+
+
+def test_what_was_learned_is_said_by_class_and_only_what_was_learned():
+    rates = Rates({**Rates().tables, Storage.HEAP: Rate(10 * MIB, 0.1, 5)}, overhead=0.25)
+    assert say_rates(rates) == "heap 10.0 MiB/s a session, 0.25 s for each table"
+    assert say_rates(Rates()) == "0.2 s for each table"
