@@ -14,7 +14,7 @@ environment-python:
 
 .PHONY: help
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: demo
 demo: environment ## a practice cluster and Airflow; expand it from two to four hosts; show the proof
@@ -50,6 +50,10 @@ bench-windows: environment-python ## windows used over the fewest that could do,
 .PHONY: bench-scale
 bench-scale: environment-python ## time and memory for 100,000 tables and 1,000 segments; CONNECTION=file.json reads a cluster, too
 	@PYTHONPATH=plugins:. $(PYTHON) -m benchmarks.scale $(if $(CONNECTION),--connection "$(CONNECTION)")
+
+.PHONY: bench-overhead
+bench-overhead: environment ## what the DAG costs beside its commands, of the demo's newest run: DEMO=.demo
+	@PYTHONPATH=plugins:. $(PYTHON) -m benchmarks.overhead --demo "$(or $(DEMO),.demo)"
 
 .PHONY: format
 format: environment-python ## rewrite to the one style

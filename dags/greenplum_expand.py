@@ -1,6 +1,11 @@
 """Add segment hosts to a Greenplum cluster.
 
-Down to the approval nothing in the cluster changes: checks read it, new hosts get directories and keys.
+Down to the approval no segment is added and no table moves, but hosts change as far as the request asks for it: new
+ones are prepared; old ones get the new names in `/etc/hosts`, where nothing else knows them, and keys from
+`gpssh-exkeys`. `gpcheckcat` may drop temporary schemas that sessions left behind, `gpcheckperf` loads hosts while it
+measures. Rejecting the plan takes none of it back; `greenplum_rollback` with *Undo the preparation* takes back what was
+changed on hosts, but for the keys.
+
 **add_segments** can be rolled back until gpexpand has changed the catalog; after that the way is forward only. Tables
 stay usable throughout, but for the minutes in which each one moves. Any task may be retried or cleared at any time:
 it looks first, and does what is still to be done.

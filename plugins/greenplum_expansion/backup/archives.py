@@ -162,7 +162,7 @@ def schema_command(tools: BackupTools) -> list[str]:
 
 
 def names_refused(selection: Selection, tools: BackupTools) -> Sequence[str]:
-    """Databases that gpbackup is not told of, because of their names; pg_dump takes them."""
+    """Databases that gpbackup is not told of, because of names in them; pg_dump takes them."""
     if not tools.gpbackup:
         return ()
     return [d.dbname for d in selection.databases if d.tables and _tool_for(d, tools) is Tool.PG_DUMP]

@@ -164,6 +164,7 @@ class Protocol(StrEnum):
 
     TCP = "TCP"
     UDP = "UDP"
+    CHOSEN_TCP = "TCP to ports that the kernel chooses"
 
 
 @dataclass(frozen=True, order=True)
@@ -208,14 +209,18 @@ def check_ports_reachable(facts: NetworkFacts) -> list[Finding]:
     return _blocked(facts, Protocol.TCP, "open these TCP ports between the cluster's hosts")
 
 
-@check("interconnect-reachable", "UDP packets of the interconnect pass between all hosts")
+@check("interconnect-reachable", "The interconnect passes between all hosts")
 def check_interconnect(facts: NetworkFacts) -> list[Finding]:
-    """Segments exchange rows by UDP, between ports the kernel chooses: a datagram is sent and its echo awaited.
+    """Segments exchange rows between ports the kernel chooses: a datagram is sent and its echo awaited; where
+    gp_interconnect_type is TCP, a connection is made to such a port.
 
     With a firewall in between, queries hang or end with "interconnect encountered a network error" once tables are
-    spread over new hosts. Not tried where gp_interconnect_type is not UDP.
+    spread over new hosts.
     """
-    return _blocked(facts, Protocol.UDP, "open UDP above port 1024 between the cluster's hosts")
+    return [
+        *_blocked(facts, Protocol.UDP, "open UDP above port 1024 between the cluster's hosts"),
+        *_blocked(facts, Protocol.CHOSEN_TCP, "open TCP above port 1024 between the cluster's hosts"),
+    ]
 
 
 def _blocked(facts: NetworkFacts, protocol: Protocol, remedy: str) -> list[Finding]:
@@ -229,7 +234,7 @@ def _blocked(facts: NetworkFacts, protocol: Protocol, remedy: str) -> list[Findi
         closed = sorted(knock for knock in knocks if not knock.is_through and knock.answer != NAME_NOT_KNOWN)
         if not closed:
             continue
-        ports = "" if protocol is Protocol.UDP else f" at port {listed([str(knock.port) for knock in closed])}"
+        ports = "" if protocol is not Protocol.TCP else f" at port {listed([str(knock.port) for knock in closed])}"
         answers = listed(sorted({knock.answer for knock in closed}))
         findings.append(
             Finding.error(

@@ -14,7 +14,6 @@ from itertools import combinations
 from greenplum_expansion.checks.catalogue import check
 from greenplum_expansion.checks.finding import Finding
 from greenplum_expansion.checks.hosts import Cluster, HostFacts, is_loopback, listed
-from greenplum_expansion.cluster.input_file import NewInstance
 from greenplum_expansion.cluster.topology import Host, Topology
 
 
@@ -340,9 +339,3 @@ def _is_reserved(port: int, text: str) -> bool:
         if first.isdigit() and int(first) <= port <= int(last or first):
             return True
     return False
-
-
-def places_on(instances: Sequence[NewInstance], hostname: str) -> tuple[tuple[str, ...], tuple[int, ...]]:
-    """Data directories and ports planned on one host."""
-    mine = [i for i in instances if i.hostname == hostname]
-    return tuple(i.datadir for i in mine), tuple(i.port for i in mine)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from greenplum_expansion.backup import script as job_script
-from greenplum_expansion.backup.archives import Archive, BackupTools, Tool, archives, dump_jobs
+from greenplum_expansion.backup.archives import Archive, BackupTools, Tool, archives, dump_jobs, names_refused
 from greenplum_expansion.backup.estimate import SCHEMA_BYTES, needed_by_host
 from greenplum_expansion.backup.manifest import BackupFile, Manifest, read_lists, sizes_by_host
 from greenplum_expansion.backup.selection import BackupTable, Selection, select
@@ -74,6 +74,9 @@ class BackupFacts:
         ]
         tools = sorted({str(archive.tool) for archive in self.job.archives}) if self.job.rows else []
         with_what = " and ".join([*tools, "pg_dumpall"])
+        refused = names_refused(self.selection, self.job.tools) if self.job.rows else ()
+        if refused:
+            said.append(f"{', '.join(refused)}: by pg_dump, as gpbackup could be misled by the names in it")
         return [f"with {with_what}: {len(self.job.archives) if self.job.rows else 0} archives", *said]
 
 

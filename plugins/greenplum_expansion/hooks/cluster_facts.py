@@ -34,7 +34,7 @@ def read_settings(hook: GreenplumHook) -> SettingsFacts:
     with hook.connected() as connection:
         settings = {row["name"]: row["setting"] for row in hook.query("cluster_settings", connection=connection)}
         sessions = [Session.from_row(row) for row in hook.query("sessions", connection=connection)]
-        tablespaces = tuple(row["name"] for row in hook.query("user_tablespaces", connection=connection))
+        tablespaces = tuple(row["name"] for row in hook.query("tablespaces", connection=connection))
     trees = {}
     for dbname in hook.databases():
         for row in hook.query("largest_partition_tree", dbname=dbname):

@@ -1,11 +1,11 @@
 """Opens ports for a test, or knocks at them. Sent to hosts of the cluster; runs there by Python 2.7 or 3, alone.
 
-    python - open  '{"token": "t", "tcp": [6000], "udp": true, "seconds": 60}'
+    python - open  '{"token": "t", "tcp": [6000], "chosen": "udp", "seconds": 60}'
     python - knock '{"targets": [["10.0.0.23", "tcp", 6000]], "seconds": 4}'
 
-`open` prints ``tcp PORT`` for each port it could open, ``udp PORT``, ``pid PID``, and leaves a process that answers
-there until it is ended or its seconds are over. `knock` prints one line for each target, in order: ``ok`` or what came
-instead.
+`open` prints ``tcp PORT`` for each port it could open, ``chosen PORT`` for the one the kernel chose (by UDP or TCP, as
+asked), ``pid PID``, and leaves a process that answers there until it is ended or its seconds are over. `knock` prints
+one line for each target, in order: ``ok`` or what came instead.
 """
 
 # Python 2 knows no annotations, and its socket.error is no OSError.
@@ -28,7 +28,7 @@ AGAIN = 0.5  # seconds until a datagram without an answer is sent once more
 def main(mode, text):
     given = json.loads(text)
     if mode == "open":
-        open_doors(given["tcp"], given["udp"], given["seconds"])
+        open_doors(given["tcp"], given["chosen"], given["seconds"])
     else:
         targets = given["targets"]
         for first in range(0, len(targets), AT_ONCE):
@@ -41,16 +41,18 @@ def say(line):
     sys.stdout.flush()
 
 
-def open_doors(ports, udp, seconds):
+def open_doors(ports, chosen, seconds):
     doors = []
     for port in ports:
         opened = listen(port)
         doors += opened
         if opened:
             say("tcp " + str(port))
-    echoes = listen_udp() if udp else []
-    if echoes:
-        say("udp " + str(echoes[0].getsockname()[1]))
+    own = listen_anywhere(socket.SOCK_DGRAM if chosen == "udp" else socket.SOCK_STREAM) if chosen else []
+    echoes = own if chosen == "udp" else []
+    doors += own if chosen == "tcp" else []
+    if own:
+        say("chosen " + str(own[0].getsockname()[1]))
     pid = os.fork()
     if pid:
         say("pid " + str(pid))
@@ -95,19 +97,23 @@ def listen(port):
     return opened
 
 
-def listen_udp():
+def listen_anywhere(kind):
     """One port the kernel chooses, as it does for the interconnect; for both families if that can be."""
-    first = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    first = socket.socket(socket.AF_INET, kind)
     first.bind(("", 0))
-    first.setblocking(False)
+    found = [first]
     try:
-        second = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+        second = socket.socket(socket.AF_INET6, kind)
         second.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         second.bind(("", first.getsockname()[1]))
-        second.setblocking(False)
+        found.append(second)
     except socket.error:
-        return [first]
-    return [first, second]
+        pass  # no IPv6 there, or the port is taken
+    for door in found:
+        if kind == socket.SOCK_STREAM:
+            door.listen(128)
+        door.setblocking(False)
+    return found
 
 
 def knock(targets, seconds):

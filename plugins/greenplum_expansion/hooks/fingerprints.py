@@ -15,6 +15,7 @@ from psycopg2 import sql as composed
 
 from greenplum_expansion import sql
 from greenplum_expansion.errors import RemoteError
+from greenplum_expansion.hooks.busy import BUSY
 from greenplum_expansion.hooks.greenplum import GreenplumHook
 from greenplum_expansion.planning.fingerprint import TableFingerprint
 
@@ -113,7 +114,7 @@ def _take(sessions: Sessions, table: DistributedTable, checksums: bool, progress
         table=composed.Identifier(table.schema_name, table.table_name), table_text=composed.Literal(table.fq_name)
     )
     try:
-        with sessions.get().cursor() as cursor:
+        with BUSY, sessions.get().cursor() as cursor:
             cursor.execute(statement)
             rows = cursor.fetchall()
     except psycopg2.errors.UndefinedTable:

@@ -20,6 +20,7 @@ from greenplum_expansion import sql
 from greenplum_expansion.cluster.flavors import sql_variant
 from greenplum_expansion.errors import ExpansionError, InvalidRequest, RemoteError
 from greenplum_expansion.hooks import sql_words
+from greenplum_expansion.hooks.busy import BUSY
 from greenplum_expansion.hooks.environment import CoordinatorEnvironment, discover
 from greenplum_expansion.hooks.jobs import RemoteJob
 from greenplum_expansion.hooks.known_hosts import HostKey, keys_for
@@ -102,7 +103,8 @@ class GreenplumHook(PostgresHook):
             flags = " ".join(f"-c {sql_words.session_option(name, value)}" for name, value in options.items())
             arguments["options"] = f"{arguments.get('options') or ''} {flags}".strip()
         try:
-            opened = self._create_connection(arguments)
+            with BUSY:
+                opened = self._create_connection(arguments)
         except psycopg2.Error as error:
             raise sql_words.connect_error(self.greenplum_conn_id, arguments, error, self.redact) from error
         opened.autocommit = autocommit
@@ -137,7 +139,7 @@ class GreenplumHook(PostgresHook):
                 return self.query(sql_name, params, dbname, connection=opened)
         statement = sql.load(sql_name, sql_variant(connection.info.server_version))
         try:
-            with connection.cursor(cursor_factory=psycopg2.extras.RealDictCursor) as cursor:
+            with BUSY, connection.cursor(cursor_factory=psycopg2.extras.RealDictCursor) as cursor:
                 cursor.execute(statement, params or None)
                 return [dict(row) for row in cursor.fetchall()] if cursor.description else []
         except psycopg2.Error as error:

@@ -6,7 +6,6 @@ One script asks everything of a host, in one round trip. Its answers are lines o
 from __future__ import annotations
 
 import ipaddress
-import posixpath
 import re
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
@@ -299,12 +298,6 @@ def parse_places(hostname: str, text: str, ports: Sequence[int]) -> PlaceFacts:
 def read_boot_id(host: RemoteHost) -> str:
     """Which kernel answers there."""
     return host.run(["cat", "/proc/sys/kernel/random/boot_id"]).stdout.strip()
-
-
-def read_gp_version(hook: GreenplumHook) -> str:
-    """What ``postgres --gp-version`` says on the coordinator; new hosts must say the same."""
-    binary = posixpath.join(hook.environment().gphome, "bin", "postgres")
-    return hook.coordinator().run([binary, "--gp-version"]).stdout.strip()
 
 
 def _close_doors(ports: Sequence[int]) -> str:

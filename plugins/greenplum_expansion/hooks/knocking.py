@@ -51,21 +51,23 @@ class Party:
 def try_network(hook: GreenplumHook, parties: Sequence[Party], *, udp: bool) -> NetworkFacts:
     """Open, knock, close.
 
-    :param udp: try datagrams, too
+    :param udp: the interconnect uses datagrams; else TCP, to ports that the kernel chooses, too
     :raises RemoteError: the coordinator cannot be asked
     """
     token = f"greenplum-expansion-door-{secrets.token_hex(8)}"
+    interconnect, chosen = (Protocol.UDP, "udp") if udp else (Protocol.CHOSEN_TCP, "tcp")
     rounds = -(-len(parties) // AT_A_TIME)
     lifetime = 60 + int(rounds * _SECONDS)
     opening = {
-        p.hostname: _door(hook, "open", {"token": token, "tcp": p.opens, "udp": udp, "seconds": lifetime})
+        p.hostname: _door(hook, "open", {"token": token, "tcp": p.opens, "chosen": chosen, "seconds": lifetime})
         for p in parties
-        if p.opens or udp
     }
     opened, untested = _run(hook, parties, opening)
     doors = {name: _doors(result.stdout) for name, result in opened.items()}
     try:
-        knocking = {p.hostname: _targets(p, parties, doors) for p in parties if p.hostname not in untested}
+        knocking = {
+            p.hostname: _targets(p, parties, doors, interconnect) for p in parties if p.hostname not in untested
+        }
         scripts = {
             name: _door(hook, "knock", {"targets": [_as_row(t) for t in targets], "seconds": _ANSWER_SECONDS})
             for name, targets in knocking.items()
@@ -93,7 +95,7 @@ class _Target:
 @dataclass(frozen=True)
 class _Doors:
     tcp: tuple[int, ...]
-    udp: int | None
+    chosen: int | None
     pid: int | None
 
 
@@ -102,12 +104,14 @@ def _doors(text: str) -> _Doors:
     values = [(words[0], int(words[1])) for words in words if len(words) == 2 and words[1].isdigit()]
     return _Doors(
         tcp=tuple(number for word, number in values if word == "tcp"),
-        udp=next((number for word, number in values if word == "udp"), None),
+        chosen=next((number for word, number in values if word == "chosen"), None),
         pid=next((number for word, number in values if word == "pid"), None),
     )
 
 
-def _targets(source: Party, parties: Sequence[Party], doors: Mapping[str, _Doors]) -> list[_Target]:
+def _targets(
+    source: Party, parties: Sequence[Party], doors: Mapping[str, _Doors], interconnect: Protocol
+) -> list[_Target]:
     """All that one host knocks at. With many hosts fewer ports of each: a firewall seldom minds which of them it is."""
     others = [p for p in parties if p.hostname != source.hostname and (p.is_new or source.is_new)]
     most = max(2, _MOST_TARGETS // max(1, len(others)))
@@ -117,8 +121,8 @@ def _targets(source: Party, parties: Sequence[Party], doors: Mapping[str, _Doors
         places = [(other.address, port) for port in theirs.tcp] if theirs else []
         places += other.is_open
         targets += [_Target(other.hostname, *place) for place in _spread(_tcp(places), most)]
-        if theirs and theirs.udp:
-            targets.append(_Target(other.hostname, other.address, Protocol.UDP, theirs.udp))
+        if theirs and theirs.chosen:
+            targets.append(_Target(other.hostname, other.address, interconnect, theirs.chosen))
     return targets
 
 
@@ -135,7 +139,7 @@ def _spread(places: Sequence[tuple[str, Protocol, int]], most: int) -> list[tupl
 
 
 def _as_row(target: _Target) -> list[str | int]:
-    return [target.address, target.protocol.value.lower(), target.port]
+    return [target.address, "udp" if target.protocol is Protocol.UDP else "tcp", target.port]
 
 
 def _close(hook: GreenplumHook, parties: Sequence[Party], doors: Mapping[str, _Doors], token: str) -> None:

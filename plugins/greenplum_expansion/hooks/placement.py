@@ -20,6 +20,7 @@ from psycopg2 import sql as composed
 
 from greenplum_expansion import sql
 from greenplum_expansion.errors import RemoteError
+from greenplum_expansion.hooks.busy import BUSY
 from greenplum_expansion.hooks.fingerprints import DistributedTable, Progress, Sessions
 from greenplum_expansion.hooks.greenplum import GreenplumHook
 from greenplum_expansion.planning.fingerprint import TableKey
@@ -120,7 +121,7 @@ class _Looking:
         count = self._rows[TableKey(table.dbname, table.oid)]
         share = 1.0 if self._sample is None else min(1.0, self._sample / count)
         try:
-            with connection.cursor() as cursor:
+            with BUSY, connection.cursor() as cursor:
                 place = self._place(connection, cursor, table, key)
                 cursor.execute(
                     composed.SQL(sql.load("fill_placement")).format(

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 import paramiko
 
 from greenplum_expansion.errors import RemoteError
+from greenplum_expansion.hooks.busy import BUSY
 from greenplum_expansion.hooks.known_hosts import HostKeyFact
 from greenplum_expansion.hooks.session import SshSession
 
@@ -222,8 +223,7 @@ class RemoteShell:
         envelope = Envelope(script.text, env, cwd)
         started = time.monotonic()
         subject = f"{script.name} on {self.hostname}"
-        channel = self._channel(subject)
-        with channel:
+        with BUSY, self._channel(subject) as channel:
             out, err = bytearray(), bytearray()
             try:
                 channel.exec_command(SHELL)

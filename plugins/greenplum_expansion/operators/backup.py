@@ -33,6 +33,7 @@ from greenplum_expansion.operators.run import (
     FINDINGS_KEY,
     ExpansionRun,
     expansion_run,
+    note_followed,
     record_section,
     record_step,
     started_now,
@@ -117,6 +118,7 @@ class BackUpOperator(BaseOperator):
         self, context: Mapping[str, Any], event: dict[str, Any], started: float, snapshot: dict[str, Any]
     ) -> Any:
         """Judge by what lies there."""
+        note_followed(event)
         with expansion_run(context) as run:
             if event["state"] == UNREACHABLE:
                 raise StepFailed(run.subject, event["message"], "clear this task: it finds the job and follows it")

@@ -22,6 +22,7 @@ from greenplum_expansion.operators.run import (
     ExpansionRun,
     expansion_run,
     final_errors,
+    note_followed,
     record_section,
     record_step,
     started_now,
@@ -113,6 +114,7 @@ class MeasureHardwareOperator(BaseOperator):
         self, context: Mapping[str, Any], event: dict[str, Any], started: float, omissions: list[dict[str, str]]
     ) -> Any:
         """Read the figures; the exit code proves nothing."""
+        note_followed(event)
         with expansion_run(context) as run:
             if event["state"] == UNREACHABLE:
                 raise StepFailed(run.subject, event["message"], "clear this task: it finds the job and follows it")

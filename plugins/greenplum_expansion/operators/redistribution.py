@@ -16,12 +16,20 @@ from airflow.sdk import BaseOperator
 from greenplum_expansion.errors import ExpansionError, RemoteError, StepFailed
 from greenplum_expansion.hooks.facts import read_expansion_state, read_topology
 from greenplum_expansion.operators.forecasting import read_rates
-from greenplum_expansion.operators.run import ExpansionRun, expansion_run, record_step, started_now, this_airflow
+from greenplum_expansion.operators.notices import tell_window_closed, tell_window_opened
+from greenplum_expansion.operators.run import (
+    ExpansionRun,
+    expansion_run,
+    note_followed,
+    record_step,
+    started_now,
+    this_airflow,
+)
 from greenplum_expansion.planning.decisions import Action, decide_move_tables, decide_wait_for_moves
 from greenplum_expansion.planning.joins import find_joins
 from greenplum_expansion.planning.outlook import say_rates
 from greenplum_expansion.planning.ranking import RankedTable, matches
-from greenplum_expansion.planning.windows import Window
+from greenplum_expansion.planning.windows import FOREVER, Window
 from greenplum_expansion.redistribution import engine, engines, history
 from greenplum_expansion.redistribution.direct.mover import Moved
 from greenplum_expansion.redistribution.steering import Steering, control_reader, read_steering
@@ -87,12 +95,13 @@ class RedistributeOperator(BaseOperator):
 
     def job_ended(self, context: Mapping[str, Any], event: dict[str, Any], started: float, until: float | None) -> Any:
         """gpexpand has ended, or cannot be asked after."""
+        note_followed(event)
         with self.open_run(context) as run:
             if event["state"] == UNREACHABLE:
                 raise StepFailed(run.subject, event["message"], "clear this task: it finds the job and follows it")
             self.log.info("%s", event["message"])
             moved = make_engine(run, Engine.GPEXPAND).finish(run.hook.job(event["job_dir"]).read_log_tail(_LOG_TAIL))
-            self._judge(context, run, moved, has_end=until is not None)
+            self._judge(context, run, moved, _followed(started, until))
         after = None if until is None else datetime.fromtimestamp(until, UTC)
         return self._go_on(context, started, after=after, failed=moved.failed)
 
@@ -141,12 +150,14 @@ class RedistributeOperator(BaseOperator):
                     self._wait_until_resumed(run, steering, window, started)
                 choice = Engine.GPEXPAND if follows else run.request.engine
                 self._engine = make_engine(run, choice, steering)
+                if window is not None and not follows:
+                    tell_window_opened(run, window)
                 result = self._engine.run_window(window or Window(now, now))
                 until = window.end.timestamp() if window is not None and window.has_end else None
                 if isinstance(result, engines.Follow):
                     self._follow(run, result, started, until)
                 else:
-                    self._judge(context, run, result, has_end=until is not None)
+                    self._judge(context, run, result, window or Window(now, FOREVER))
                     emptied, failed = not result.left, result.failed
                 paused = not isinstance(result, engines.Follow) and result.paused
                 after = window.end if window is not None and window.has_end and not paused else None
@@ -190,7 +201,7 @@ class RedistributeOperator(BaseOperator):
             timeout=self.patience,
         )
 
-    def _judge(self, context: Mapping[str, Any], run: ExpansionRun, moved: Moved, *, has_end: bool) -> None:
+    def _judge(self, context: Mapping[str, Any], run: ExpansionRun, moved: Moved, window: Window) -> None:
         """Go on with the next window, or fail with what stands against it."""
         failed = [{"table": name, "status": "FAILED", "error": error} for name, error in moved.failed.items()]
         context["ti"].xcom_push(key=FAILED_TABLES_KEY, value=failed[:_KEPT])
@@ -200,6 +211,7 @@ class RedistributeOperator(BaseOperator):
         )
         for table in failed:
             self.log.error("Not moved: %s (FAILED) %s", table["table"], table["error"])
+        tell_window_closed(run, window, moved)
         if self._told_to_end:
             raise RemoteError(run.subject, "the task was told to end; its moves are cancelled", "clear this task")
         if moved.unreachable:
@@ -210,7 +222,7 @@ class RedistributeOperator(BaseOperator):
             raise failure(run, moved.failed)
         if moved.left and not moved.paused and len(moved.oversize) == len(moved.left) and not moved.moved:
             raise _fits_nowhere(run, moved)
-        if moved.left and not has_end and not moved.paused:
+        if moved.left and not window.has_end and not moved.paused:
             raise StepFailed(
                 run.subject,
                 f"{len(moved.left)} tables could not be begun: {_names(moved)}",
@@ -243,6 +255,12 @@ class RedistributeOperator(BaseOperator):
             f"{len(left)} tables have not moved, and no window comes any more",
             f"when they may move, {_trigger()}; then clear this task with what follows",
         )
+
+
+def _followed(started: float, until: float | None) -> Window:
+    """The window in which a job was followed; without an end it is known by when its task began."""
+    start = datetime.fromtimestamp(started, UTC)
+    return Window(start, FOREVER if until is None else max(start, datetime.fromtimestamp(until, UTC)))
 
 
 def make_engine(run: ExpansionRun, choice: Engine, steering: Steering | None = None) -> engines.Engine:

@@ -24,7 +24,7 @@ from greenplum_expansion.hooks.restart import (
     unreachable_hosts,
 )
 from greenplum_expansion.hooks.server import find_server
-from greenplum_expansion.operators.run import ExpansionRun, expansion_run, record_step, started_now
+from greenplum_expansion.operators.run import ExpansionRun, expansion_run, note_followed, record_step, started_now
 from greenplum_expansion.planning.restart import RestartAction, RestartFacts, decide_restart
 from greenplum_expansion.request import SessionsChoice
 from greenplum_expansion.triggers.jobs import UNREACHABLE
@@ -77,6 +77,7 @@ class RestartClusterOperator(BaseOperator):
 
     def execute_drained(self, context: Mapping[str, Any], event: dict[str, Any], started: float) -> Any:
         """Nobody is in a transaction any more, or patience is over."""
+        note_followed(event)
         with expansion_run(context) as run:
             if not event["drained"]:
                 raise self._in_the_way(run, "; ".join(event["waiting"][:_NAMED]))
@@ -84,6 +85,7 @@ class RestartClusterOperator(BaseOperator):
 
     def execute_restarted(self, context: Mapping[str, Any], event: dict[str, Any], started: float) -> Any:
         """The job has ended; what came of it, the server says."""
+        note_followed(event)
         with expansion_run(context) as run:
             if event["state"] == UNREACHABLE:
                 raise StepFailed(run.subject, event["message"], "clear this task: it finds the job and follows it")
@@ -99,6 +101,7 @@ class RestartClusterOperator(BaseOperator):
 
     def execute_healthy(self, context: Mapping[str, Any], event: dict[str, Any], started: float) -> str:
         """All in sync, or patience is over."""
+        note_followed(event)
         with expansion_run(context) as run:
             if not event["healthy"]:
                 raise StepFailed(

@@ -20,6 +20,7 @@ from greenplum_expansion.errors import (
     ProofFailed,
     StepFailed,
 )
+from greenplum_expansion.hooks.busy import BUSY
 from greenplum_expansion.hooks.claim import Claim, ClusterClaim
 from greenplum_expansion.hooks.expansion_directory import ExpansionDirectory
 from greenplum_expansion.hooks.greenplum import GreenplumHook
@@ -148,7 +149,7 @@ def started_now() -> float:
 
 
 def record_step(context: Mapping[str, Any], started: float, outcome: str) -> None:
-    """Leave for the report how long this step took and what came of it."""
+    """Leave for the report how long this step took, what came of it, and when it was busy with the cluster."""
     context["ti"].xcom_push(
         key=STEP_KEY,
         value={
@@ -156,8 +157,15 @@ def record_step(context: Mapping[str, Any], started: float, outcome: str) -> Non
             "started": started,
             "seconds": round(time.time() - started, 1),
             "outcome": outcome,
+            "busy": BUSY.take(),
         },
     )
+
+
+def note_followed(event: Mapping[str, Any]) -> None:
+    """Count as busy the time in which a trigger followed something for this task (``event["busy"]``)."""
+    for start, end in event.get("busy") or ():
+        BUSY.note(start, end)
 
 
 def record_section(context: Mapping[str, Any], section: Section) -> None:

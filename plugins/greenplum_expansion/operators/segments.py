@@ -17,7 +17,7 @@ from greenplum_expansion.hooks.server_logs import last_deaths
 from greenplum_expansion.hooks.tablespaces import read_tablespaces
 from greenplum_expansion.operators.approval import DIGEST_KEY
 from greenplum_expansion.operators.notices import tell_no_return
-from greenplum_expansion.operators.run import ExpansionRun, expansion_run, record_step, started_now
+from greenplum_expansion.operators.run import ExpansionRun, expansion_run, note_followed, record_step, started_now
 from greenplum_expansion.planning.decisions import Action, Decision, Presence, decide_add_segments
 from greenplum_expansion.planning.places import tar_directory
 from greenplum_expansion.planning.plan import Plan
@@ -85,6 +85,7 @@ class AddSegmentsOperator(BaseOperator):
 
     def execute_complete(self, context: Mapping[str, Any], event: dict[str, Any], started: float) -> Any:
         """Judge by the cluster's state; gpexpand's exit code proves nothing."""
+        note_followed(event)
         with expansion_run(context) as run:
             if event["state"] == UNREACHABLE:
                 raise StepFailed(run.subject, event["message"], "clear this task: it finds the job and follows it")

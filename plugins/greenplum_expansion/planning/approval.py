@@ -23,7 +23,11 @@ _WHILE_ADDING = (
     "Stop ETL that makes tables meanwhile; reading and writing rows goes on."
 )
 _UNDOING = """\
-- Up to here nothing in the cluster has changed. Rejecting ends the run.
+- Up to here no segment was added and no table moved. Changed, as far as it was asked for: the new hosts; on the \
+existing ones `/etc/hosts` and the keys that `gpssh-exkeys` entered. `gpcheckcat` may have dropped temporary schemas \
+that ended sessions had left.
+- Rejecting ends the run and takes nothing of that back. `greenplum_rollback` with *Undo the preparation of the hosts* \
+takes back what was changed on hosts, but for the keys.
 - Until gpexpand has changed the catalog, some minutes into `add_segments`, a failure is rolled back: \
 `greenplum_rollback` runs.
 - **From there on the way is forward only.** No rollback and no backup brings the old layout back in place. \

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import posixpath
 import shlex
 from dataclasses import dataclass
 
@@ -100,7 +99,3 @@ def _hand_over(path: str, old: str, new: str) -> StateChange:
         do=f"chown {new} -- {quoted}",
         undo=f"chown {old} -- {quoted}",
     )
-
-
-def is_below(path: str, parent: str) -> bool:
-    return posixpath.commonpath([path, parent]) == parent

@@ -17,6 +17,7 @@ from typing import Any, Protocol
 
 from greenplum_expansion.cluster.state import Phase
 from greenplum_expansion.errors import ActionRefused
+from greenplum_expansion.hooks.busy import BUSY
 from greenplum_expansion.hooks.expansion_directory import ExpansionDirectory
 from greenplum_expansion.hooks.facts import (
     SCHEMA_DATABASE,
@@ -115,6 +116,10 @@ class DirectEngine:
 
     def run_window(self, window: Window) -> Moved:
         """Moves until the window is over or nothing is left."""
+        with BUSY:
+            return self._move(window)
+
+    def _move(self, window: Window) -> Moved:
         hook, books = self.hook, ExpansionBooks(self.hook, self.expansion_id)
         with_children = read_version(hook).flavor.moves_children_with_parents
         make_ready(hook, self.expansion_id)

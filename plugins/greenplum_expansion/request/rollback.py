@@ -61,7 +61,9 @@ class _RollbackSections(Section):
     undo_preparation: bool = field(
         _SAFETY,
         "Undo the preparation of the hosts",
-        "Put back the files that were changed on the new hosts, from the copies saved before.",
+        "Take back what was changed to prepare hosts, from the copies saved before: on new hosts files and settings, "
+        "the software that was installed, and the user with its home, if this expansion made them; on existing hosts "
+        "`/etc/hosts`. What others have changed since is left, and told. Keys that gpssh-exkeys entered stay.",
         default=False,
     )
 

@@ -9,7 +9,7 @@ from typing import Any
 from airflow.sdk import BaseSensorOperator
 
 from greenplum_expansion.errors import StepFailed
-from greenplum_expansion.operators.run import expansion_run, record_step, started_now
+from greenplum_expansion.operators.run import expansion_run, note_followed, record_step, started_now
 from greenplum_expansion.triggers.mirrors import ClusterHealthyTrigger, problems_now
 
 
@@ -44,6 +44,7 @@ class MirrorsInSyncSensor(BaseSensorOperator):
 
     def execute_complete(self, context: Mapping[str, Any], event: dict[str, Any], started: float) -> None:
         """All in sync, or patience is over."""
+        note_followed(event)
         with expansion_run(context) as run:
             if not event["healthy"]:
                 raise StepFailed(

@@ -14,7 +14,7 @@ from greenplum_expansion.errors import StepFailed
 from greenplum_expansion.hooks.cluster_facts import read_sessions
 from greenplum_expansion.hooks.facts import read_expansion_state, read_topology
 from greenplum_expansion.hooks.sessions import cancel_session, end_session
-from greenplum_expansion.operators.run import ExpansionRun, expansion_run, record_step, started_now
+from greenplum_expansion.operators.run import ExpansionRun, expansion_run, note_followed, record_step, started_now
 from greenplum_expansion.planning.decisions import Presence
 from greenplum_expansion.planning.sessions import may_be_ended, waited_for
 from greenplum_expansion.request import SessionsChoice
@@ -82,6 +82,7 @@ class DrainSessionsSensor(BaseSensorOperator):
         :param rounds: how often this was called before
         :param ended: sessions that were ended, for the report
         """
+        note_followed(event)
         with expansion_run(context) as run:
             run.require_claim()
             request = run.request

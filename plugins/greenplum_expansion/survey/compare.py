@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from greenplum_expansion.planning.plan import human_bytes
-from greenplum_expansion.planning.section import Section, render_section
+from greenplum_expansion.planning.section import Section
 from greenplum_expansion.survey.facts import DatabaseSurvey, Survey
 
 _DATABASES_SHOWN = 20
@@ -98,11 +98,6 @@ def compare(before: Survey, after: Survey) -> Comparison:
     lines += _not_known("before", before)
     lines += _not_known("after", after)
     return Comparison(before, after, tuple(changes), tuple(lines))
-
-
-def render_comparison(before: Survey, after: Survey) -> list[str]:
-    """The comparison as text, for a log or a mail."""
-    return render_section(compare(before, after).section())
 
 
 def to_dict(before: Survey, after: Survey) -> dict[str, Any]:

@@ -33,7 +33,7 @@ class RemoteJobTrigger(BaseTrigger):
     """Passes a job's log on line by line and fires once, when the job has ended and its log was read to the end.
 
     The event: ``{"state": FINISHED | LOST | ABSENT | UNREACHABLE, "exit_code": int | None, "job_dir": str,
-    "seconds": int | None, "message": str, "log_tail": str}``. FINISHED says nothing about success.
+    "seconds": int | None, "busy": when it ran, "message": str, "log_tail": str}``. FINISHED says nothing about success.
 
     What was passed on is noted beside the job, so a triggerer that takes over goes on where the last one stopped.
     Marking the task failed or success, or clearing it, sends SIGINT to the job's process group, and SIGTERM after a
@@ -221,6 +221,7 @@ class RemoteJobTrigger(BaseTrigger):
                 "exit_code": status.exit_code,
                 "job_dir": self.job_dir,
                 "seconds": status.seconds,
+                "busy": [[status.started, status.finished]] if status.seconds is not None else [],
                 "message": f"Job {self.job_dir} {what}.",
                 "log_tail": tail,
             }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from abc import abstractmethod
 from collections.abc import AsyncIterator, Collection
 from dataclasses import dataclass
@@ -28,7 +29,7 @@ class Look:
 
 
 class PollingTrigger(BaseTrigger):
-    """Fires the payload of the last look.
+    """Fires the payload of the last look, and when it was waited, ``"busy"``.
 
     :param greenplum_conn_id: connection of type "greenplum"
     :param poll_interval: seconds between two looks
@@ -64,7 +65,7 @@ class PollingTrigger(BaseTrigger):
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Look, log what changed, sleep."""
         clock = asyncio.get_running_loop().time
-        began = clock()
+        began, began_at = clock(), time.time()
         said: Collection[Any] | None = None
         while True:
             seen = await asyncio.to_thread(self.look)
@@ -72,7 +73,8 @@ class PollingTrigger(BaseTrigger):
                 self.log.info("%s", seen.words)
                 said = seen.subjects
             if seen.reached or clock() - began > self.patience:
+                busy = [[began_at, time.time()]]
                 await asyncio.sleep(max(0.0, began + self.initial_delay - clock()))
-                yield TriggerEvent(seen.payload)
+                yield TriggerEvent({**seen.payload, "busy": busy})
                 return
             await asyncio.sleep(self.poll_interval)

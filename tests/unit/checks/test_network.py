@@ -121,6 +121,14 @@ def test_a_firewall_is_told_once_for_each_direction():
     ]
 
 
+def test_an_interconnect_by_tcp_is_told_apart_from_the_segments_ports():
+    facts = NetworkFacts((knock("sdw1", "sdw3", 40000, "no answer", Protocol.CHOSEN_TCP),), udp=False)
+    assert network.check_ports_reachable(facts) == []
+    (found,) = network.check_interconnect(facts)
+    assert "TCP to ports that the kernel chooses does not get through (no answer)" in found.problem
+    assert found.remedy == "open TCP above port 1024 between the cluster's hosts"
+
+
 def test_what_could_not_be_tried_is_said():
     found = network.check_network_tested(NetworkFacts(untested={"sdw3": "there is no Python"}))
     assert [finding.severity for finding in found] == [Severity.WARNING]

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
-from greenplum_expansion.backup.archives import Archive, BackupTools, Tool
+from greenplum_expansion.backup.archives import Archive, BackupTools, Tool, archives
 from greenplum_expansion.backup.script import SIZES, BackupJob
+from greenplum_expansion.backup.selection import BackupTable, select
 from greenplum_expansion.checks.finding import Severity
 from greenplum_expansion.errors import StepFailed
 from greenplum_expansion.hooks import backup
-from greenplum_expansion.hooks.backup import fewer_tables, finish
+from greenplum_expansion.hooks.backup import BackupFacts, fewer_tables, finish
 from greenplum_expansion.hooks.greenplum import GreenplumHook
 from greenplum_expansion.hooks.jobs import JobState, JobStatus
+from tests.unit.clusters import cluster
 
 JOB = BackupJob(
     expansion_id="e1",
@@ -83,3 +86,15 @@ def test_an_archive_with_fewer_tables_is_a_warning_for_who_approves(monkeypatch:
     assert finding.subject == "Backup of database dwh"
     assert "rows of 2 tables, 3 were there when it began" in finding.problem
     assert fewer_tables(end(monkeypatch, 3)[0].archives) == []
+
+
+def test_databases_whose_names_gpbackup_is_not_told_are_named_before_anything_is_written() -> None:
+    tools = replace(JOB.tools, gpbackup="gpbackup 1.30")
+    tables = [BackupTable("it's", "s", "t", 1), BackupTable("dwh", "s", "t", 1)]
+    selection = select([], ["it's", "dwh"], tables)
+    job = replace(JOB, tools=tools, archives=archives(selection, tools))
+    facts = BackupFacts(job, selection, cluster(), {}, (), "")
+    assert facts.estimate() == [
+        "with gpbackup and pg_dump and pg_dumpall: 2 archives",
+        "it's: by pg_dump, as gpbackup could be misled by the names in it",
+    ]

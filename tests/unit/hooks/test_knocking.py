@@ -76,9 +76,15 @@ def test_old_and_new_hosts_knock_at_each_other_but_not_old_at_old(hook, tmp_path
     assert doors_open() == []
 
 
-def test_without_udp_only_new_ports_are_opened(hook, tmp_path, ports):
+def test_an_interconnect_by_tcp_is_tried_at_ports_that_the_kernel_chooses(hook, tmp_path, ports, doors_open):
     found = try_network(hook, [Party("mdw", "127.0.0.1"), new("sdw3", tmp_path, ports[0])], udp=False)
-    assert [(k.source, k.target, k.protocol, k.port) for k in found.knocks] == [("mdw", "sdw3", "TCP", ports[0])]
+    assert {knock.answer for knock in found.knocks} == {"ok"}
+    assert [(k.source, k.target, k.port) for k in found.knocks if k.protocol is Protocol.TCP] == [
+        ("mdw", "sdw3", ports[0])
+    ]
+    chosen = [(k.source, k.target) for k in found.knocks if k.protocol is Protocol.CHOSEN_TCP]
+    assert chosen == [("mdw", "sdw3"), ("sdw3", "mdw")]
+    assert doors_open() == []
 
 
 def test_hosts_that_cannot_take_part_are_named(hook, tmp_path, ports, doors_open):

@@ -20,6 +20,8 @@ from greenplum_expansion.operators import notices
 from greenplum_expansion.operators.checks.notices import CheckNoticesOperator
 from greenplum_expansion.operators.report import ReportOperator
 from greenplum_expansion.operators.rollback import RollbackReportOperator
+from greenplum_expansion.planning.windows import Window
+from greenplum_expansion.redistribution.direct.mover import Moved
 from greenplum_expansion.request import ExpansionRequest, NoticeEvent, NoticesSection, RollbackRequest, parse_request
 from tests.support.one_task import OneRun
 from tests.support.receivers import MailServer, Webhook, mail_server, webhook
@@ -27,6 +29,7 @@ from tests.support.receivers import MailServer, Webhook, mail_server, webhook
 TOKEN = "T0K3N/of-the-channel"
 NASTY = 'dwh.sales."<!channel> & {{ var.value }} @all\r\nBcc: everybody@example.com"'
 TALKING = {"new_hosts": ["sdw3"], "mail_to": ["dba@example.com", "night@example.com"], "webhook_conn_id": "hook"}
+NIGHT = Window(datetime(2026, 11, 20, 22, tzinfo=UTC), datetime(2026, 11, 21, 6, tzinfo=UTC))
 ENVIRONMENT = {"mail": "AIRFLOW_CONN_SMTP_DEFAULT", "hook": "AIRFLOW_CONN_HOOK"}
 
 
@@ -59,6 +62,11 @@ def request(**change: Any) -> ExpansionRequest:
     return parse_request(ExpansionRequest, {**TALKING, "greenplum_conn_id": "dwh", **change})
 
 
+def a_run(store: dict[str, Any] | None = None) -> Any:
+    """As much of an ExpansionRun as notices use."""
+    return SimpleNamespace(context=context(store), request=request(), expansion_id="an-expansion")
+
+
 def body(mail: MailServer, number: int = -1) -> str:
     (part,) = mail.mails[number].iter_parts()
     text = part.get_content()
@@ -67,13 +75,16 @@ def body(mail: MailServer, number: int = -1) -> str:
 
 
 def test_a_notice_arrives_by_mail_and_webhook_with_what_to_do_and_where(mail: MailServer, hook: Webhook) -> None:
-    start = datetime(2026, 11, 20, 22, tzinfo=UTC)
-    notices.tell_tables_failed(context(), request(), start, {"dwh.sales.orders": "disk full"}, "redistribute.move")
+    notices.tell_tables_failed(a_run(), NIGHT, {"dwh.sales.orders": "disk full"})
 
     assert mail.recipients == [["dba@example.com", "night@example.com"]]
     assert mail.mails[0]["Subject"] == "Greenplum expansion of dwh: 1 tables could not be moved"
     assert mail.mails[0]["From"] == "airflow@example.com"
-    for words in ("dwh.sales.orders: disk full", "Next: mend what the errors say", "clear task redistribute.move"):
+    for words in (
+        "dwh.sales.orders: disk full",
+        "Next: mend what the errors say",
+        "clear task redistribute.move_tables",
+    ):
         assert words in body(mail)
     link = "http://localhost:8080/dags/greenplum_expand/runs/manual__2026-11-20T12%3A00%3A00%2B00%3A00"
     assert f'<a href="{link}">' in body(mail)
@@ -103,12 +114,16 @@ def test_names_from_the_cluster_are_text_and_nothing_else(mail: MailServer, hook
 
 def test_a_retry_tells_nothing_twice_and_the_next_window_is_told(mail: MailServer, hook: Webhook) -> None:
     store: dict[str, Any] = {}
-    start = datetime(2026, 11, 20, 22, tzinfo=UTC)
-    for opened in (start, start, start + timedelta(days=1)):
-        notices.tell_window_opened(context(store), request(), opened, opened + timedelta(hours=8))
+    day = timedelta(days=1)
+    for window in (NIGHT, NIGHT, Window(NIGHT.start + day, NIGHT.end + day)):
+        notices.tell_window_opened(a_run(store), window)
     assert [len(mail.mails), len(hook.posts)] == [2, 2]
-    notices.tell_window_closed(context(store), request(), start, start + timedelta(hours=8), ["12 tables moved"])
-    assert [len(mail.mails), len(hook.posts)] == [3, 3]
+    assert "until 2026-11-21 06:00 UTC" in body(mail, 0)
+    moved = Moved(moved=12, failed={"dwh.s.t": "disk full"})
+    for _ in range(2):
+        notices.tell_window_closed(a_run(store), NIGHT, moved)
+    assert [posted["event"] for *_, posted in hook.posts[2:]] == ["window closed", "tables failed"]
+    assert hook.posts[2][2]["facts"] == ["12 tables moved, 1 failed, 0 are left."]
 
 
 def test_a_retry_tells_those_who_did_not_get_it(mail: MailServer, hook: Webhook) -> None:

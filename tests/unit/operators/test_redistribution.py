@@ -50,6 +50,7 @@ class Scene:
         self.results = list(results)
         self.ran: list[Window] = []
         self.scheduled: list[datetime] = []
+        self.told: list[tuple[str, Window]] = []
         self.engine: Engine | None = None
         self.stopped = False
         self.xcoms: dict[str, Any] = {}
@@ -117,6 +118,10 @@ def staged(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(redistribution, "expansion_run", expansion_run)
     monkeypatch.setattr(redistribution, "make_engine", make_engine)
+    monkeypatch.setattr(redistribution, "tell_window_opened", lambda run, window: run.told.append(("opened", window)))
+    monkeypatch.setattr(
+        redistribution, "tell_window_closed", lambda run, window, moved: run.told.append(("closed", window))
+    )
     monkeypatch.setattr(redistribution, "read_topology", lambda hook: None)
     monkeypatch.setattr(
         redistribution.engine,
@@ -170,6 +175,7 @@ def test_what_a_window_has_left_waits_for_the_next_even_if_this_one_is_still_ope
     with pytest.raises(TaskDeferred) as deferred:
         scene.play()
     assert scene.ran == [OPEN]
+    assert scene.told == [("opened", OPEN), ("closed", OPEN)]
     assert deferred.value.trigger.moment == TOMORROW.start
 
 
@@ -238,6 +244,7 @@ def test_a_job_of_gpexpand_that_is_at_work_is_followed_whatever_was_asked_for() 
     event = {"state": "FINISHED", "job_dir": "/home/gpadmin/x/job", "message": "ended"}
     operator = RedistributeOperator(task_id="move_tables")
     assert operator.job_ended({"ti": scene}, event, **deferred.value.kwargs) == {"tables": 7, "bytes": 9}
+    assert [what for what, _ in scene.told] == ["closed"]  # who found it at work did not open the window
 
 
 def test_with_nothing_left_nothing_is_touched() -> None:

@@ -10,6 +10,7 @@ from greenplum_expansion.cluster.topology import Topology
 from greenplum_expansion.planning.approval import approval_text
 from greenplum_expansion.planning.placement import Wishes, place
 from greenplum_expansion.planning.section import Section
+from greenplum_expansion.request import RollbackRequest
 from tests.unit.clusters import recorded
 from tests.unit.planning.test_plan import plan
 
@@ -21,6 +22,14 @@ def test_it_says_what_happens_and_what_cannot_be_undone() -> None:
     assert "**From there on the way is forward only.**" in text
     assert "no table can be created, altered or dropped" in text
     assert "- `WARNING standby: 'none'. Remedy: add one.`" in text
+
+
+def test_it_owns_up_to_what_was_changed_before_and_how_that_is_taken_back() -> None:
+    text = approval_text(plan(), [])
+    assert "nothing in the cluster has changed" not in text
+    for said in ("`/etc/hosts`", "`gpssh-exkeys`", "`gpcheckcat` may have dropped", "takes nothing of that back"):
+        assert said in text
+    assert str(RollbackRequest.model_fields["undo_preparation"].title) in text
 
 
 def test_old_and_new_hosts_stand_in_one_table() -> None:

@@ -6,7 +6,7 @@ import json
 from dataclasses import replace
 
 from greenplum_expansion.report import render_section
-from greenplum_expansion.survey.compare import compare, render_comparison, survey_section, to_dict
+from greenplum_expansion.survey.compare import compare, survey_section, to_dict
 from greenplum_expansion.survey.facts import (
     Bloat,
     DatabaseSurvey,
@@ -133,7 +133,7 @@ def test_many_databases_are_bounded_but_losses_are_told_in_all() -> None:
 
 
 def test_the_comparison_is_text_and_data() -> None:
-    lines = render_comparison(BEFORE, after())
+    lines = render_section(compare(BEFORE, after()).section())
 
     assert lines[0] == "Survey before and after"
     assert lines[-1].split() == ["demo", "size", "745.0", "MiB", "745.0", "MiB"]

@@ -12,7 +12,7 @@ from greenplum_expansion.checks.finding import Finding
 from greenplum_expansion.cluster.gpcheckcat import parse
 from greenplum_expansion.hooks.jobs import JobState, RemoteJob
 from greenplum_expansion.operators.checks.base import DependentCheckOperator
-from greenplum_expansion.operators.run import ExpansionRun
+from greenplum_expansion.operators.run import ExpansionRun, note_followed
 from greenplum_expansion.request.sessions import CatalogCheck
 from greenplum_expansion.triggers.jobs import UNREACHABLE, RemoteJobTrigger
 
@@ -40,6 +40,7 @@ class CheckCatalogOperator(DependentCheckOperator):
 
     def execute_complete(self, context: Mapping[str, Any], event: dict[str, Any]) -> Any:
         """The job has ended, or cannot be asked after."""
+        note_followed(event)
         self._ended = event
         return self.execute(context)
 

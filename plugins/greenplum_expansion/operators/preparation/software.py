@@ -13,7 +13,7 @@ from greenplum_expansion.hooks.jobs import JobState
 from greenplum_expansion.hooks.trust import authorize_coordinator
 from greenplum_expansion.operators.preparation.host import PrepareHostOperator
 from greenplum_expansion.operators.preparation.situation import Access, enter
-from greenplum_expansion.operators.run import ExpansionRun, expansion_run
+from greenplum_expansion.operators.run import ExpansionRun, expansion_run, note_followed
 from greenplum_expansion.preparation.parts import SOFTWARE
 from greenplum_expansion.preparation.situation import Situation
 from greenplum_expansion.preparation.software import STAGE, stage
@@ -55,6 +55,7 @@ class InstallSoftwareOperator(PrepareHostOperator):
 
     def execute_complete(self, context: Mapping[str, Any], event: dict[str, Any], started: float) -> Any:
         """Put in its place what has arrived."""
+        note_followed(event)
         with expansion_run(context) as run:
             run.require_claim()
             if event["state"] == UNREACHABLE:

@@ -11,6 +11,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 from greenplum_expansion.cluster.names import expansion_id
 from greenplum_expansion.errors import StepFailed
 from greenplum_expansion.hooks.facts import read_expansion_state
+from greenplum_expansion.operators.notices import tell_end
 from greenplum_expansion.operators.redistribution import FAILED_TABLES_KEY
 from greenplum_expansion.operators.window.probe import BEFORE_KEY
 from greenplum_expansion.operators.window.run import PROBE, WindowRun, read_claim, window_run
@@ -54,12 +55,23 @@ class WindowReportOperator(BaseOperator):
                 self.log.info("%s", line)
             self.log.info("Kept in %s", path)
             if report["failed"] or not moved_well:
-                raise StepFailed(
-                    f"Redistribution of {run.subject}",
-                    f"{len(report['failed'])} tables failed" if report["failed"] else f"task {self.move_task} failed",
-                    f"see the log of {self.move_task}; mend what the errors say; clear that task while its window "
-                    "lasts, or let the next run try them again",
+                cause = (
+                    f"{len(report['failed'])} tables failed" if report["failed"] else f"task {self.move_task} failed"
                 )
+                next_action = (
+                    f"see the log of {self.move_task}; mend what the errors say; clear that task while its window "
+                    "lasts, or let the next run try them again"
+                )
+                tell_end(
+                    context,
+                    run.request,
+                    failed=True,
+                    title="a window failed",
+                    facts=[cause],
+                    next_action=next_action,
+                    expansion=run.expansion_id,
+                )
+                raise StepFailed(f"Redistribution of {run.subject}", cause, next_action)
         return report
 
     def _collect(self, context: Mapping[str, Any], run: WindowRun) -> dict[str, Any]:
