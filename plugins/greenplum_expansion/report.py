@@ -44,7 +44,7 @@ class Report:
         state: ExpansionState,
         dry_run: bool,
         rejected: bool,
-        rolled_back: bool,
+        rolled_back: bool | None,
         gpexpand_said: str,
         segments: dict[str, Any] | None,
         proof: dict[str, Any] | None,
@@ -57,7 +57,7 @@ class Report:
 
         :param state: of the cluster now
         :param dry_run: the request asked to change nothing, and everything it asked for was looked at
-        :param rolled_back: greenplum_rollback was triggered
+        :param rolled_back: greenplum_rollback came to its end, and proved it; None if it was not triggered
         :param gpexpand_said: its errors when adding the segments failed; empty if it said none
         :param expect_writes: differing rows are no failure; tables that did not move are
         :param cleaned_up: schema gpexpand should be gone by now
@@ -81,7 +81,7 @@ class Report:
             failure=failure,
             next_action=next_action,
             # Nothing of this expansion is left in the cluster's hands, so the next one may begin.
-            is_over=state.phase is Phase.IDLE,
+            is_over=state.phase is Phase.IDLE and rolled_back is not False,
         )
 
     @property
@@ -105,9 +105,15 @@ class Report:
         return {**asdict(self), "steps": list(self.steps), "sections": sections, "is_proven": self.is_proven}
 
 
-def _judge_beginning(state: ExpansionState, rolled_back: bool, gpexpand_said: str) -> tuple[str, str, str]:
+def _judge_beginning(state: ExpansionState, rolled_back: bool | None, gpexpand_said: str) -> tuple[str, str, str]:
     if state.phase is not Phase.IDLE:
         return "stopped", f"the cluster is '{state.phase}': {state.because}", state.next_action
+    if rolled_back is False:
+        return (
+            "stopped",
+            "adding the segments failed, and greenplum_rollback has not proven that all of it is taken back",
+            "see the report of greenplum_rollback, mend what it names, and trigger it again",
+        )
     if rolled_back:
         return (
             "rolled back",

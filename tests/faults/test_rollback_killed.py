@@ -8,11 +8,16 @@ catalog, in sync, and the expansion's own run goes on. Files that were there bef
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
+from greenplum_expansion.errors import RemoteError
+from greenplum_expansion.hooks.expansion_directory import ExpansionDirectory
+from greenplum_expansion.hooks.greenplum import GreenplumHook
 from tests.support.half_done import HalfDone
 from tests.support.practice import Practice
+from tests.support.preparing import WorkerKilled
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.slow]
 
@@ -121,6 +126,13 @@ def test_whatever_else_dies_while_segments_are_built_is_taken_back(
 def test_a_worker_that_dies_leaves_gpexpand_at_work_which_is_stopped_only_if_asked(
     half_done: HalfDone, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    start_job = ExpansionDirectory.start_job
+
+    def start_and_die(*arguments: Any) -> Any:
+        start_job(*arguments)
+        raise WorkerKilled
+
+    monkeypatch.setattr(ExpansionDirectory, "start_job", start_and_die)
     with half_done.stopped_at("BUILD_SEGMENTS_STARTED"):
         monkeypatch.setattr("greenplum_expansion.operators.rollback.run.WAIT_FOR_GPEXPAND", 0.0)
         refused = half_done.roll_back()
@@ -248,11 +260,29 @@ def test_a_new_host_that_died_past_the_point_of_no_return_is_waited_for(half_don
     half_done.assert_forward(half_done.roll_back())
 
 
+def _no_segments(query: Callable[..., Any]) -> Callable[..., Any]:
+    """The query that asks all segments fails, though all of them run."""
+
+    def failing(self: GreenplumHook, name: str, *arguments: Any, **named: Any) -> Any:
+        if name == "segments_answer":
+            raise RemoteError("Query segments_answer", "sorry, too many clients already", "try again")
+        return query(self, name, *arguments, **named)
+
+    return failing
+
+
 @pytest.mark.proves("rollback:recover mirrors")
-def test_mirrors_that_were_not_made_are_made(half_done: HalfDone) -> None:
+def test_mirrors_that_were_not_made_are_made(half_done: HalfDone, monkeypatch: pytest.MonkeyPatch) -> None:
     half_done.practice.set_fault("gprecoverseg", "kill")
     half_done.add_segments()
     assert half_done.status_file() == ""
+    started = "psql -d postgres -Atc 'select pg_postmaster_start_time()'"
+    before = half_done.practice.run(started).stdout
+    with monkeypatch.context() as patched:
+        patched.setattr(GreenplumHook, "query", _no_segments(GreenplumHook.query))
+        refused = half_done.roll_back()
+        assert "too many clients" in refused.errors["finish_forward"]
+        assert half_done.practice.run(started).stdout == before, "no cluster is restarted over a query that failed"
 
     rollback = half_done.roll_back()
 

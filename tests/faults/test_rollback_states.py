@@ -145,6 +145,50 @@ def test_a_schema_without_status_is_dropped_after_an_approval(
         sql(DROP)
 
 
+@pytest.mark.proves("rollback:nothing to roll back")
+def test_no_segment_is_added_while_a_rollback_is_at_work_or_was_killed(half_done: HalfDone) -> None:
+    note = f"/home/gpadmin/greenplum-expansions/{half_done.expansion_id}/taking_back"
+    half_done.practice.run(f"echo some_run > {note}")
+
+    assert half_done.add_segments() == "failed"
+    assert "greenplum_rollback is at work on it, or was killed at that" in half_done.expansion.errors["add_segments"]
+    assert half_done.status_file() == ""
+
+    half_done.assert_as_before(half_done.roll_back())
+    assert half_done.practice.run(f"ls {note}").exit_code != 0
+
+
+@pytest.mark.proves("rollback:nothing to roll back")
+def test_what_somebody_builds_in_the_planned_directories_afterwards_is_theirs(half_done: HalfDone) -> None:
+    """As like gpexpand's own as can be, made by hand after a rollback was proven."""
+    practice = half_done.practice
+    assert half_done.add_segments("BUILD_SEGMENTS_DONE") == "failed"
+    half_done.assert_as_before(half_done.roll_back())
+    made = "/data/primary/gpseg4"
+    practice.run(
+        f"mkdir -m 700 {made} && echo 15 > {made}/PG_VERSION && echo gp_dbid=11 > {made}/internal.auto.conf", "sdw3"
+    )
+    try:
+        rollback = half_done.roll_back()
+
+        assert rollback.states["report"] == "success", rollback.explain()
+        assert practice.run(f"cat {made}/internal.auto.conf", "sdw3").stdout == "gp_dbid=11\n"
+    finally:
+        practice.run(f"rm -r {made}", "sdw3")
+
+
+def test_what_has_changed_since_the_approval_is_looked_at_before_the_segments_are_added(half_done: HalfDone) -> None:
+    practice = half_done.practice
+    practice.sandbox("fault", "segment-down", "0")
+    try:
+        assert half_done.add_segments() == "failed"
+        assert "it is not as it was when it was checked" in half_done.expansion.errors["add_segments"]
+        assert half_done.status_file() == ""
+    finally:
+        practice.reset()
+        half_done.make_ready()
+
+
 @pytest.mark.proves("rollback:go on")
 @pytest.mark.parametrize(
     ("status", "words"),

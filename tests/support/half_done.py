@@ -6,11 +6,12 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from greenplum_expansion.cluster.names import expansion_id
 from tests.support.practice import Practice
+from tests.support.preparing import WorkerKilled
 from tests.support.snapshot import snapshot
 from tests.support.whole_dag import FAILED, DagRunHere
 
@@ -97,7 +98,8 @@ class HalfDone:
         """gpexpand stands still at a stage, with nobody following it; the block is given its pid."""
         self.practice.set_fault(f"gpexpand.{stage}", "hang")
         try:
-            self.expansion.start("add_segments")
+            with suppress(WorkerKilled):
+                self.expansion.start("add_segments")
             line = stage if stage != "UPDATE_CATALOG_COMMITTED" else "UPDATE_CATALOG_STARTED"
             self.wait(lambda: line in self.status_file(), f"gpexpand to reach {line}")
             yield self.practice.run("cat $MASTER_DATA_DIRECTORY/gpexpand.pid").stdout.strip()

@@ -30,7 +30,7 @@ def report(phase=Phase.IDLE, **change) -> Report:
     facts = {
         "dry_run": False,
         "rejected": False,
-        "rolled_back": False,
+        "rolled_back": None,
         "gpexpand_said": "",
         "segments": SEGMENTS,
         "proof": PROOF,
@@ -55,6 +55,7 @@ def test_a_proven_expansion_is_complete():
         ("rejected", Phase.IDLE, {"rejected": True, "segments": None, "proof": None}),
         ("not begun", Phase.IDLE, {"segments": None, "proof": None}),
         ("rolled back", Phase.IDLE, {"segments": None, "proof": None, "rolled_back": True}),
+        ("stopped", Phase.IDLE, {"segments": None, "proof": None, "rolled_back": False}),
         ("stopped", Phase.PREPARATION_UNFINISHED, {"segments": None, "proof": None, "rolled_back": True}),
         ("not proven", Phase.REDISTRIBUTION_STOPPED, {"proof": None}),
         ("not proven", Phase.COMPLETE, {"proof": {**PROOF, "proven": False, "not_moved": ["d.s.t lies on 4 of 8"]}}),

@@ -6,45 +6,65 @@ and is evidence for the DBA afterwards. What is written once is never overwritte
 
 from __future__ import annotations
 
-import posixpath
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
-from greenplum_expansion.errors import StepFailed
+from greenplum_expansion.errors import ActionRefused, StepFailed
 from greenplum_expansion.hooks.greenplum import GreenplumHook
-from greenplum_expansion.hooks.jobs import JobState, RemoteJob
-from greenplum_expansion.hooks.remote import FileMissing, Script
+from greenplum_expansion.hooks.job_directory import JobDirectory
+from greenplum_expansion.hooks.remote import FileMissing
 from greenplum_expansion.planning.fingerprint import TableFingerprint
 from greenplum_expansion.planning.plan import Plan
 
 INPUT_FILE = "gpexpand_inputfile"
 TABLESPACE_FILE = f"{INPUT_FILE}.ts"  # gpexpand looks for it under this name only
+ADD_SEGMENTS = "add_segments"
+"""Name of the jobs that run gpexpand -i."""
+TAKING_BACK = "taking_back"
+"""Name of the note that greenplum_rollback is at work."""
 _INVALID_INDEXES = "invalid_indexes_before.json"
 _PLAN = "plan.json"
 _REQUEST = "request.json"
 _ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*\Z")
 
 
-class ExpansionDirectory:
+@contextmanager
+def taking_back(directory: ExpansionDirectory | None, run_id: str) -> Iterator[None]:
+    """While the block runs, no gpexpand of this expansion begins: greenplum_rollback deletes what it would build.
+
+    The note is written before anything is looked at, and the job of add_segments looks for it right before it becomes
+    gpexpand: so either the block sees that job at work, or the job sees the note. One that is left by a killed task
+    stays until the rollback is run again: what was begun must first come to its end.
+
+    :raises ActionRefused: gpexpand of add_segments is at work, or just begins
+    """
+    if directory is None:
+        yield
+        return
+    coordinator, note = directory.hook.coordinator(), directory.file(TAKING_BACK)
+    directory.ensure()
+    coordinator.write_text(note, f"{run_id}\n")
+    if directory.job_runs(ADD_SEGMENTS):
+        coordinator.run(["rm", "-f", "--", note])
+        raise ActionRefused(
+            f"Rollback of expansion {directory.expansion_id}",
+            "add_segments has begun meanwhile, and gpexpand is at work",
+            "let it end; or trigger greenplum_rollback with 'Stop a gpexpand that is at work'",
+        )
+    yield
+    coordinator.run(["rm", "-f", "--", note])
+
+
+class ExpansionDirectory(JobDirectory):
     """``~/greenplum-expansions/<expansion_id>`` of the cluster's user on the coordinator."""
 
     def __init__(self, hook: GreenplumHook, expansion_id: str) -> None:
         if not _ID.match(expansion_id):
             raise ValueError(f"{expansion_id!r} is not the name of an expansion")
-        self.hook = hook
+        super().__init__(hook, expansion_id)
         self.expansion_id = expansion_id
-
-    @property
-    def path(self) -> str:
-        return posixpath.join(self.hook.environment().expansions_directory, self.expansion_id)
-
-    def file(self, name: str) -> str:
-        return posixpath.join(self.path, name)
-
-    def ensure(self) -> None:
-        """Make the directory, readable by the cluster's user only."""
-        self.hook.coordinator().make_directory(self.path)
 
     def read_plan(self) -> Plan | None:
         """The recorded plan; None if none was made yet."""
@@ -104,33 +124,3 @@ class ExpansionDirectory:
 
     def write_invalid_indexes(self, names: Iterable[str]) -> None:
         self.hook.coordinator().write_json(self.file(_INVALID_INDEXES), sorted(names))
-
-    def newest_job(self, name: str) -> tuple[int, RemoteJob | None]:
-        """The job of this name that was started last: its number (0 if there is none) and itself."""
-        result = self.hook.coordinator().run(["ls", "-1", "--", self.path], check=False)
-        pattern = re.compile(rf"job_{re.escape(name)}_(\d+)\Z")
-        numbers = [int(found.group(1)) for found in map(pattern.match, result.stdout.splitlines()) if found]
-        if not numbers:
-            return 0, None
-        return max(numbers), self.hook.job(self._job_path(name, max(numbers)))
-
-    def job_runs(self, name: str) -> bool:
-        """Whether the newest job of this name is at work."""
-        job = self.newest_job(name)[1]
-        return job is not None and job.probe().state is JobState.RUNNING
-
-    def start_job(self, name: str, argv: list[str] | Script) -> RemoteJob:
-        """Start the next job of this name in this directory; a job that still runs is returned instead.
-
-        A worker that dies between the start and its record changes nothing: the retry finds the directory.
-        """
-        self.ensure()
-        number, newest = self.newest_job(name)
-        if newest is not None and newest.probe().state is JobState.RUNNING:
-            return newest
-        job = self.hook.utility_job(self._job_path(name, number + 1), argv, cwd=self.path)
-        job.ensure_started()
-        return job
-
-    def _job_path(self, name: str, number: int) -> str:
-        return self.file(f"job_{name}_{number}")

@@ -274,6 +274,16 @@ def forget_copies(hook: GreenplumHook, topology: Topology) -> None:
         log.warning("gpexpand's files on the standby are not removed: %s", error)
 
 
+def without_server(host: RemoteHost, datadirs: Sequence[str]) -> list[str]:
+    """Of these directories those that no server of this user serves, looked at on the host itself."""
+    lines = [
+        f'directories=({shlex.quote(path)}); [ -n "$(find_left servers)" ] || echo {number}'
+        for number, path in enumerate(datadirs)
+    ]
+    script = Script("\n".join([_FIND, *lines, "true"]), "look for servers")
+    return [datadirs[int(number)] for number in host.run(script).stdout.split()]
+
+
 def find_processes(host: RemoteHost, datadirs: Sequence[str]) -> list[str]:
     """Processes of this user that still serve or build these directories, a sentence each."""
     quoted = " ".join(map(shlex.quote, datadirs))

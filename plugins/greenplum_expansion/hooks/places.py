@@ -13,7 +13,7 @@ from greenplum_expansion.errors import RemoteError, StepFailed
 from greenplum_expansion.hooks.expansion_directory import ExpansionDirectory
 from greenplum_expansion.hooks.greenplum import GreenplumHook
 from greenplum_expansion.hooks.remote import FileMissing, RemoteHost, Script
-from greenplum_expansion.planning.places import HostBefore, Place, PlaceKind
+from greenplum_expansion.planning.places import HostBefore, Place, PlaceKind, Template
 from greenplum_expansion.planning.plan import Plan
 
 _BEFORE = "places_before.json"
@@ -67,6 +67,16 @@ def read_recorded(hook: GreenplumHook, directory: ExpansionDirectory) -> dict[st
     return {hostname: HostBefore.from_dict(row) for hostname, row in rows.items()}
 
 
+def forget_recorded(hook: GreenplumHook, directory: ExpansionDirectory, hostnames: Iterable[str]) -> None:
+    """These hosts are as before again: what comes to lie there later is none of this expansion's."""
+    try:
+        rows = hook.coordinator().read_json(directory.file(_BEFORE))
+    except FileMissing:
+        return
+    left = {hostname: row for hostname, row in rows.items() if hostname not in set(hostnames)}
+    hook.coordinator().write_json(directory.file(_BEFORE), left)
+
+
 # --- now -------------------------------------------------------------------------------------------------------------
 
 _LOOK = r"""
@@ -86,6 +96,8 @@ look() { # number, path, moment
         case $said in older | *"
 older") printf '%s older yes\n' "$1" ;; esac
     fi
+    system=$(od -An -tu8 -N8 "$d/global/pg_control" 2>/dev/null | tr -d ' ')
+    [ -z "$system" ] || printf '%s system %s\n' "$1" "$system"
     [ -r "$d/internal.auto.conf" ] || return 0
     sed -n "s/^gp_dbid *= *\([0-9][0-9]*\).*/$1 dbid \1/p; s/^gp_contentid *= *\([0-9][0-9]*\).*/$1 content \1/p" \
         "$d/internal.auto.conf"
@@ -133,6 +145,7 @@ def _place(path: str, said: dict[str, list[str]]) -> Place:
         is_readable="unreadable" not in said,
         dbid=number("dbid"),
         content=number("content"),
+        system=number("system"),
     )
 
 
@@ -239,10 +252,14 @@ def remove_file(host: RemoteHost, path: str) -> None:
     host.run(["rm", "-f", "--", path])
 
 
-def template_names(hook: GreenplumHook) -> frozenset[str]:
-    """Names at the top of the coordinator's data directory: every new segment begins as a copy of it."""
-    where = hook.environment().coordinator_data_directory
-    return frozenset(hook.coordinator().run(["ls", "-A", "--", where]).stdout.splitlines())
+def read_template(hook: GreenplumHook) -> Template:
+    """What new segments are copies of."""
+    where = shlex.quote(hook.environment().coordinator_data_directory)
+    script = Script(
+        f"cd -- {where} && od -An -tu8 -N8 global/pg_control && ls -A", "look at the coordinator's directory"
+    )
+    system, *entries = hook.coordinator().run(script).stdout.splitlines()
+    return Template(frozenset(entries), int(system))
 
 
 def reachable(hook: GreenplumHook, instances: Sequence[NewInstance]) -> str:

@@ -24,9 +24,9 @@ set -m
 say() { printf '%s %s\\n' "$(date +%H:%M:%S)" "$*"; }
 runs() { pg_ctl status -D "$MASTER_DATA_DIRECTORY" >/dev/null 2>&1; }
 """
-_STOP = f"""
+_STOP = """
 say 'stopping the cluster'
-gpstop -a -M fast -t {_STOP_SECONDS} </dev/null || say "gpstop ended with exit code $?"
+gpstop -a -M {mode} -t {seconds} </dev/null || say "gpstop ended with exit code $?"
 if runs; then say 'the coordinator still runs; nothing is started'; exit 3; fi
 """
 # A gpstart that was killed may have left the coordinator up without its segments; the next one would refuse because of
@@ -41,18 +41,27 @@ if runs && grep -q 'role=utility' "$MASTER_DATA_DIRECTORY/postmaster.opts"; then
 fi
 if runs; then say 'it runs already'; exit 0; fi
 say 'starting the cluster'
-gpstart -a </dev/null
+gpstart -a {restricted} </dev/null
 """
 
 
-def restart_script() -> Script:
-    """Stop, and start only what is stopped."""
-    return Script(_BEGIN + _STOP + _START, "restart the cluster")
+def restart_script(mode: str = "fast", *, restricted: bool = False) -> Script:
+    """Stop, and start only what is stopped.
+
+    :param mode: fast; or immediate, if some segment does not answer: then unlogged tables are emptied
+    :param restricted: superusers only may connect afterwards; gpstart does nothing else while an expansion is half done
+    """
+    stop = _STOP.replace("{mode}", mode).replace("{seconds}", str(_STOP_SECONDS))
+    return Script(_BEGIN + stop + _start(restricted), "restart the cluster")
 
 
-def start_script() -> Script:
+def start_script(*, restricted: bool = False) -> Script:
     """Start a cluster that is down, or of which only the coordinator runs."""
-    return Script(_BEGIN + _START, "start the cluster")
+    return Script(_BEGIN + _start(restricted), "start the cluster")
+
+
+def _start(restricted: bool) -> str:
+    return _START.replace("{restricted} ", "-R " if restricted else "")
 
 
 def running_job(hook: GreenplumHook, expansion_id: str) -> RemoteJob | None:

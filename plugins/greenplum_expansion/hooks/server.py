@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import posixpath
 import shlex
+import time
 from enum import StrEnum
 
 from greenplum_expansion.cluster.state import ExpansionFacts, ExpansionState, classify
@@ -17,10 +18,14 @@ from greenplum_expansion.errors import ActionRefused, ExpansionError, RemoteErro
 from greenplum_expansion.hooks.environment import discover
 from greenplum_expansion.hooks.facts import read_status_file
 from greenplum_expansion.hooks.greenplum import GreenplumHook
+from greenplum_expansion.hooks.job_directory import JobDirectory
+from greenplum_expansion.hooks.jobs import JobState
 from greenplum_expansion.hooks.remote import FileMissing, Script
+from greenplum_expansion.hooks.restart import restart_script, start_script
 from greenplum_expansion.hooks.settings import extra_text
 
-_TIMEOUT = 1800.0  # seconds; a cluster that recovers takes its time
+_JOBS = "rollback_server"  # where the jobs lie that start and restart the cluster
+_LOOK_EVERY = 1.0  # seconds
 _NOTE = "started_restricted"
 
 
@@ -165,23 +170,30 @@ def start(hook: GreenplumHook, *, restricted: bool) -> None:
     """
     if restricted:
         _note(hook)
-    _run(hook, ["gpstart", "-a", *(["-R"] if restricted else [])])
+    _run(hook, start_script(restricted=restricted))
 
 
 def restart_for_everybody(hook: GreenplumHook) -> None:
     """Restart a cluster that was started restricted by us; its half-done expansion must be over by now.
 
-    :raises StepFailed: as start
+    :raises StepFailed: as start; or it runs restricted still
     """
-    _run(hook, ["gpstop", "-a", "-M", "fast", "-r"])
+    said = _run(hook, restart_script())
+    mode = _read_mode(hook, hook.environment().coordinator_data_directory)
+    if mode is not ServerMode.NORMAL:
+        raise StepFailed(
+            "Opening the cluster", f"it runs {mode} still. The job said: {said}", "mend the cause, then clear this task"
+        )
     forget_note(hook)
 
 
 def restart_restricted(hook: GreenplumHook) -> None:
-    """Restart a cluster of which some segment does not answer, restricted to superusers."""
+    """Restart a cluster of which some segment does not answer, restricted to superusers.
+
+    :raises StepFailed: as start
+    """
     _note(hook)
-    hook.run_utility(["gpstop", "-a", "-M", "immediate"], check=False, timeout=_TIMEOUT)
-    _run(hook, ["gpstart", "-a", "-R"])
+    _run(hook, restart_script("immediate", restricted=True))
 
 
 def was_restricted_by_us(hook: GreenplumHook) -> bool:
@@ -203,15 +215,22 @@ def _note_path(hook: GreenplumHook) -> str:
     return posixpath.join(hook.environment().expansions_directory, _NOTE)
 
 
-def _run(hook: GreenplumHook, argv: list[str]) -> None:
-    result = hook.run_utility(argv, stdin="", check=False, timeout=_TIMEOUT)
+def _run(hook: GreenplumHook, script: Script) -> str:
+    """Have a detached job stop or start the cluster, and wait for it; its last words.
+
+    Nothing that happens to this task interrupts it: a server that is killed while it recovers, or a cluster left down
+    between stop and start, would be worse. A retry finds the job that is at work, and waits for that.
+    """
+    job = JobDirectory(hook, _JOBS).start_job("server", script)
+    while job.probe().state is JobState.RUNNING:
+        time.sleep(_LOOK_EVERY)
+    said = " / ".join(job.read_log_tail().splitlines()[-5:])
     try:
         with hook.connected():
-            return
+            return said
     except ExpansionError as error:
-        said = " / ".join((result.stdout + result.stderr).splitlines()[-5:])
         raise StepFailed(
-            f"{' '.join(argv)} on the coordinator",
-            f"exit code {result.exit_code}, and the server does not answer: {error.cause}. It said: {said}",
+            f"{script.name} on the coordinator",
+            f"the server does not answer: {error.cause}. The job said: {said}",
             "see ~/gpAdminLogs there, mend the cause, then clear this task",
         ) from error

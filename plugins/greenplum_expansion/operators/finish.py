@@ -55,6 +55,7 @@ class CleanUpOperator(BaseOperator):
                 outcome = "left to be done by hand, as asked"
             else:
                 outcome = self._clean_up(run)
+            if not run.request.dry_run:
                 self._look_what_is_left(context, run)
         record_step(context, started, outcome)
         return outcome

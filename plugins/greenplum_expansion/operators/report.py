@@ -78,6 +78,15 @@ class ReportOperator(BaseOperator):
                 raise StepFailed(run.subject, report.failure, report.next_action)
         return report.to_dict()
 
+    def _rolled_back(self, context: Mapping[str, Any]) -> bool | None:
+        """Whether the greenplum_rollback that was triggered has succeeded; None if none was."""
+        dag_run = context["dag_run"]
+        states = context["ti"].get_task_states(
+            dag_id=dag_run.dag_id, task_ids=[self.rollback_task], run_ids=[dag_run.run_id]
+        )
+        state = states.get(dag_run.run_id, {}).get(self.rollback_task)
+        return None if state in (None, "skipped", "upstream_failed") else state == "success"
+
     def _collect(self, context: Mapping[str, Any], run: ExpansionRun) -> Report:
         ti = context["ti"]
         tasks = sorted(task.task_id for task in self.get_flat_relatives(upstream=True))
@@ -98,7 +107,7 @@ class ReportOperator(BaseOperator):
             proof=ti.xcom_pull(task_ids=self.proof_task, key="proof"),
             expect_writes=run.request.expect_writes,
             cleaned_up=run.request.clean_up,
-            rolled_back=any(step["task_id"] == self.rollback_task for step in steps),
+            rolled_back=self._rolled_back(context),
             steps=steps,
             sections=[*(Section.from_dict(section) for section in left), *_forecast(run)],
         )

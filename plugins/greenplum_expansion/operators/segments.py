@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
 from airflow.sdk import BaseOperator
 
+from greenplum_expansion.checks.activity import check_base_backup, check_utilities
+from greenplum_expansion.checks.cluster import check_segments, check_standby_in_sync
+from greenplum_expansion.checks.finding import errors
 from greenplum_expansion.errors import ActionRefused, StepFailed
-from greenplum_expansion.hooks.expansion_directory import INPUT_FILE, TABLESPACE_FILE
-from greenplum_expansion.hooks.facts import read_expansion_state, read_gpexpand_options, read_topology
+from greenplum_expansion.hooks.cluster_facts import read_replication, read_sessions, read_utilities
+from greenplum_expansion.hooks.expansion_directory import ADD_SEGMENTS, INPUT_FILE, TABLESPACE_FILE, TAKING_BACK
+from greenplum_expansion.hooks.facts import (
+    read_expansion_state,
+    read_gpexpand_options,
+    read_probed_topology,
+    read_topology,
+)
 from greenplum_expansion.hooks.places import record_places
 from greenplum_expansion.hooks.server_logs import last_deaths
 from greenplum_expansion.hooks.tablespaces import read_tablespaces
@@ -20,16 +30,19 @@ from greenplum_expansion.operators.notices import tell_no_return
 from greenplum_expansion.operators.run import ExpansionRun, expansion_run, note_followed, record_step, started_now
 from greenplum_expansion.planning.decisions import Action, Decision, Presence, decide_add_segments
 from greenplum_expansion.planning.places import tar_directory
-from greenplum_expansion.planning.plan import Plan
+from greenplum_expansion.planning.plan import Plan, differences
 from greenplum_expansion.triggers.jobs import UNREACHABLE
 from greenplum_expansion.triggers.preparation import PreparationTrigger
 
-JOB = "add_segments"
 SAID_KEY = "gpexpand_said"  # its last errors, for the report
 _LOG_READ = 1024 * 1024  # bytes of the log's end in which errors are looked for
 _ERRORS_TOLD = 5
 # Advice that we give ourselves, and what Greenplum 7 says of an installation without packages.
 _NO_REASONS = ("Please run 'gpexpand -r'", "Command gppkg not found")
+# In the last moment: see taking_back().
+_BEGIN = (
+    "if [ -e {0} ]; then echo 'greenplum_rollback is at work on this expansion; gpexpand was not run'; exit 1; fi\n"
+)
 _NOT_STARTED = "could not start server"  # why not stands in the new segment's log only
 
 
@@ -72,8 +85,11 @@ class AddSegmentsOperator(BaseOperator):
             if decision.action is Action.RUN:
                 self._require_approved(context, run, plan)
                 self._require_unchanged_input(run, plan)
-                self._require_free_places(run, plan)
-            job = run.directory.start_job(JOB, self._command(run, plan))
+                if plan.presence(read_topology(run.hook)) is Presence.NONE:
+                    self._require_as_checked(run, plan)
+                    self._require_free_places(run, plan)
+                self._require_not_taken_back(run)
+            job = run.directory.start_job(ADD_SEGMENTS, self._command(run, plan))
             conn_id = run.request.greenplum_conn_id
         self.log.info("gpexpand runs in %s; its output follows", job.job_dir)
         self.defer(
@@ -107,7 +123,7 @@ class AddSegmentsOperator(BaseOperator):
         return decide_add_segments(
             run.subject,
             read_expansion_state(run.hook),
-            run.directory.job_runs(JOB),
+            run.directory.job_runs(ADD_SEGMENTS),
             plan.presence(read_topology(run.hook)),
         )
 
@@ -159,10 +175,34 @@ class AddSegmentsOperator(BaseOperator):
                 "clear task make_plan, which plans for the tablespaces there are now, and approve",
             )
 
+    def _require_as_checked(self, run: ExpansionRun, plan: Plan) -> None:
+        """An approval may take days: what would harm an expansion is looked at once more, right before it begins.
+
+        With an instance down gpexpand goes on, and its last step rebuilds that in full, unasked.
+        """
+        topology = read_probed_topology(run.hook)
+        if changed := differences(plan.before, topology):
+            raise ActionRefused(
+                run.subject,
+                f"the cluster has changed since the plan was made: {'; '.join(changed)}",
+                "clear task make_plan with all that follows: it plans for the cluster as it is",
+            )
+        replication = read_replication(run.hook)
+        findings = [
+            *check_segments(topology),
+            *check_standby_in_sync(topology.standby, replication),
+            *check_base_backup(replication),
+            *check_utilities(read_utilities(run.hook, read_sessions(run.hook), run.directory.path)),
+        ]
+        if wrong := errors(findings):
+            raise ActionRefused(
+                run.subject,
+                "it is not as it was when it was checked: " + "; ".join(map(str, wrong)),
+                "mend that, then clear this task; no segment was added",
+            )
+
     def _require_free_places(self, run: ExpansionRun, plan: Plan) -> None:
         """What came into a planned directory since the checks would be deleted by gpexpand -r: it is looked at anew."""
-        if plan.presence(read_topology(run.hook)) is not Presence.NONE:
-            return
         in_the_way = record_places(run.hook, run.directory, plan)
         if in_the_way:
             raise ActionRefused(
@@ -171,11 +211,22 @@ class AddSegmentsOperator(BaseOperator):
                 "move it away, then clear this task",
             )
 
+    def _require_not_taken_back(self, run: ExpansionRun) -> None:
+        note = run.directory.file(TAKING_BACK)
+        if run.hook.coordinator().exists(note):
+            by = run.hook.coordinator().read_text(note).strip()
+            raise ActionRefused(
+                run.subject,
+                f"greenplum_rollback is at work on it, or was killed at that ({note}: run {by})",
+                "let it end, or run it again to its end; then clear this task",
+            )
+
     def _command(self, run: ExpansionRun, plan: Plan) -> list[str]:
-        return [
+        command = [
             "gpexpand", "-i", run.directory.file(INPUT_FILE), "-B", str(run.request.build_batch_size),
             "-t", tar_directory(plan.new), *read_gpexpand_options(run.hook).progress,
         ]  # fmt: skip
+        return ["bash", "--noprofile", "--norc", "-c", f"{_BEGIN.format(TAKING_BACK)}exec {shlex.join(command)}"]
 
     def _result(self, run: ExpansionRun, plan: Plan) -> dict[str, Any]:
         now = read_topology(run.hook)

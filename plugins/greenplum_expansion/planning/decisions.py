@@ -168,7 +168,7 @@ _EXPLANATIONS = {
     ),
     RollbackAction.FINISH_FORWARD: (
         "After an approval gpexpand runs once more: with a status file past the point of no return it makes its schema "
-        "anew and has the new mirrors made. If a new segment does not answer, the cluster is restarted first. Then "
+        "anew and has the new mirrors made. If a new segment's server is gone, the cluster is restarted first. Then "
         "`add_segments` can be cleared: it finds its work done, and the expansion goes on."
     ),
     RollbackAction.SET_UP_ANEW: (
@@ -176,7 +176,8 @@ _EXPLANATIONS = {
         "moved already are found out before any is moved."
     ),
     RollbackAction.RECOVER_MIRRORS: (
-        "`gprecoverseg -a -F`, which is the last step of the preparation; the status file is gone by then."
+        "`gprecoverseg -a -F`, which is the last step of the preparation; the status file is gone by then. Not while "
+        "other instances are down: it would rebuild those in full, too."
     ),
     RollbackAction.GO_ON: (
         "Nothing is done, and the run fails with the task to clear: tables that have not moved, or failed to move, are "

@@ -54,6 +54,7 @@ class Place:
     :param has_older: something in it was last changed before the expansion began, by the host's own clock
     :param is_readable: all of it could be looked at
     :param dbid, content: of the segment it says it is (``internal.auto.conf``); None if it says nothing
+    :param system: identifier in its ``global/pg_control``; None if there is none to be read
     """
 
     datadir: str
@@ -65,6 +66,7 @@ class Place:
     is_readable: bool = True
     dbid: int | None = None
     content: int | None = None
+    system: int | None = None
 
     @property
     def is_empty(self) -> bool:
@@ -74,6 +76,18 @@ class Place:
     def is_free(self) -> bool:
         """gpexpand could build here: there is nothing, or an empty directory."""
         return self.kind is PlaceKind.ABSENT or self.is_empty
+
+
+@dataclass(frozen=True)
+class Template:
+    """The coordinator's data directory, of which every new segment begins as a copy.
+
+    :param entries: names at its top
+    :param system: identifier in its ``global/pg_control``
+    """
+
+    entries: frozenset[str]
+    system: int
 
 
 @dataclass(frozen=True)
@@ -100,7 +114,7 @@ class HostBefore:
 
 
 def judge_owner(
-    place: Place, instance: NewInstance, before: HostBefore | None, template: frozenset[str]
+    place: Place, instance: NewInstance, before: HostBefore | None, template: Template
 ) -> tuple[Owner, str]:
     """Whose it is, and the sentence that says why.
 
@@ -108,7 +122,6 @@ def judge_owner(
 
     :param instance: the segment that was to be built there
     :param before: what was recorded when gpexpand started; then the place was free, or gpexpand would not have been
-    :param template: names at the top of the coordinator's data directory, of which new segments are copies
     """
     if place.is_free:
         return Owner.NOBODY, "nothing lies there"
@@ -120,9 +133,11 @@ def judge_owner(
         return Owner.OTHERS, "it holds files from before the expansion"
     if not instance.is_primary:
         return Owner.OTHERS, "it is not empty, and mirrors are made only after the point of no return"
+    if place.system not in (None, template.system):
+        return Owner.OTHERS, f"it belongs to the database system {place.system}, not to this cluster"
     if before is not None and _is_named_like(place, instance):
         return Owner.GPEXPAND, f"it came after gpexpand was started, and calls itself dbid {place.dbid}"
-    strange = sorted(set(place.entries) - template - _OF_A_SEGMENT)
+    strange = sorted(set(place.entries) - template.entries - _OF_A_SEGMENT)
     if strange:
         shown = ", ".join(strange[:3]) + (", …" if len(strange) > 3 else "")
         return Owner.OTHERS, f"it holds {shown}, which no segment has"

@@ -84,6 +84,19 @@ class Plan:
         found = sum((i.dbid, i.content, i.hostname, i.port, i.datadir) in known for i in self.new)
         return Presence.ALL if found == len(self.new) else Presence.SOME if found else Presence.NONE
 
+    def occupants(self, now: Topology) -> list[Instance]:
+        """Instances of the cluster that lie where the plan's were to be built, and are not those.
+
+        Somebody has expanded by hand meanwhile, with other ports or numbers: what lies there is in use.
+        """
+        own = {(i.dbid, i.content, i.port) for i in self.new}
+        places = {(where, i.datadir) for i in self.new for where in (i.hostname, i.address)}
+        return [
+            i
+            for i in now.instances
+            if (i.dbid, i.content, i.port) not in own and places & {(i.hostname, i.datadir), (i.address, i.datadir)}
+        ]
+
     def to_dict(self) -> dict[str, Any]:
         return {
             "expansion_id": self.expansion_id,

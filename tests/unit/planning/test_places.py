@@ -9,11 +9,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from greenplum_expansion.cluster.input_file import NewInstance
-from greenplum_expansion.planning.places import HostBefore, Owner, Place, PlaceKind, judge_owner, tar_directory
+from greenplum_expansion.planning.places import (
+    HostBefore,
+    Owner,
+    Place,
+    PlaceKind,
+    Template,
+    judge_owner,
+    tar_directory,
+)
 
 PRIMARY = NewInstance("sdw3", "sdw3", 6000, "/data/primary/gpseg4", 11, 4, "p")
 MIRROR = NewInstance("sdw3", "sdw3", 7000, "/data/mirror/gpseg6", 17, 6, "m")
-TEMPLATE = frozenset({"PG_VERSION", "base", "global", "pg_hba.conf", "postgresql.conf", "pg_clog"})
+TEMPLATE = Template(frozenset({"PG_VERSION", "base", "global", "pg_hba.conf", "postgresql.conf", "pg_clog"}), 77)
 BEFORE = HostBefore(1000.0, {})
 # A directory of Greenplum 6.24.3 whose gpexpand was killed when its servers ran.
 BUILT = Place(
@@ -42,6 +50,7 @@ def test_where_nothing_is_nothing_can_be_lost(place, before):
     [
         BUILT,
         replace(BUILT, content=4),  # Greenplum 7 writes it there, too
+        replace(BUILT, system=77),
         replace(BUILT, dbid=63271, content=0),  # unpacked, and not yet told who it is
         replace(BUILT, dbid=None, entries=("PG_VERSION",)),  # killed while it was unpacked
     ],
@@ -55,6 +64,8 @@ def test_what_gpexpand_has_built_is_its_own(place):
     [
         (replace(BUILT, has_older=True), PRIMARY, BEFORE),
         (replace(BUILT, is_readable=False), PRIMARY, BEFORE),
+        (replace(BUILT, system=78), PRIMARY, BEFORE),  # another cluster was made there since
+        (replace(BUILT, system=78), PRIMARY, None),
         (replace(BUILT, kind=PlaceKind.LINK), PRIMARY, BEFORE),
         (replace(BUILT, kind=PlaceKind.OTHER, entries=()), PRIMARY, BEFORE),
         (replace(BUILT, dbid=None, entries=(*BUILT.entries, "precious.txt")), PRIMARY, BEFORE),
@@ -74,7 +85,7 @@ def test_what_is_not_proven_to_be_gpexpands_is_somebody_elses(place, instance, b
 
 @given(
     kind=st.sampled_from([PlaceKind.DIRECTORY, PlaceKind.LINK, PlaceKind.OTHER]),
-    entries=st.lists(st.one_of(st.text(min_size=1), st.sampled_from(sorted(TEMPLATE))), min_size=1).map(tuple),
+    entries=st.lists(st.one_of(st.text(min_size=1), st.sampled_from(sorted(TEMPLATE.entries))), min_size=1).map(tuple),
     has_older=st.booleans(),
     is_readable=st.booleans(),
     dbid=st.one_of(st.none(), st.integers(1, 20)),

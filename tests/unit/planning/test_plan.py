@@ -43,6 +43,14 @@ def test_presence_tells_a_whole_from_a_half_expansion():
     assert plan().presence(grown()) is Presence.ALL
 
 
+def test_who_lies_where_the_plan_wanted_to_build_is_known():
+    """Somebody has expanded by hand, with the plan's directories and other ports."""
+    assert plan().occupants(recorded()) == []
+    assert plan().occupants(grown()) == []
+    by_hand = Topology(tuple(replace(i, port=i.port + 1, hostname=i.address) for i in grown(2).instances))
+    assert [i.datadir for i in plan().occupants(by_hand)] == [i.datadir for i in plan().new[:2]]
+
+
 def test_a_failover_is_no_difference_but_a_left_segment_is():
     switched = Topology(tuple(replace(i, role="m", mode="n", status="d") for i in recorded().instances))
     assert differences(recorded(), switched) == []

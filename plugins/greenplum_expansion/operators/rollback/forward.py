@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
@@ -10,10 +11,13 @@ from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk import BaseOperator
 
 from greenplum_expansion.cluster.state import Phase, Stage
-from greenplum_expansion.errors import ActionRefused, RemoteError, StepFailed
+from greenplum_expansion.errors import ActionRefused, StepFailed
 from greenplum_expansion.hooks import places
 from greenplum_expansion.hooks.expansion_directory import INPUT_FILE, ExpansionDirectory
+from greenplum_expansion.hooks.facts import read_gpexpand_options, read_topology
 from greenplum_expansion.hooks.jobs import RemoteJob
+from greenplum_expansion.hooks.leftovers import without_server
+from greenplum_expansion.hooks.restart import unreachable_hosts
 from greenplum_expansion.hooks.server import restart_restricted
 from greenplum_expansion.operators.notices import tell_approval_waiting
 from greenplum_expansion.operators.rollback.run import RollbackRun, Situation, rollback_run
@@ -35,7 +39,7 @@ if ! grep -q '^UPDATE_CATALOG_DONE:' "$MASTER_DATA_DIRECTORY/gpexpand.status"; t
     echo "the status file no longer says that the catalog was changed; gpexpand was not run"
     exit 1
 fi
-exec gpexpand
+exec gpexpand {options}
 """
 
 
@@ -96,7 +100,7 @@ def _question(decision: RollbackDecision, situation: Situation) -> str:
         "",
         f"If you approve: {does}",
         "",
-        "If a new segment does not answer, the cluster is restarted first, as no query can be answered without it.",
+        "If a new segment has no server, the cluster is restarted in mode immediate, which empties unlogged tables.",
         "",
         f"Afterwards: {decision.next_action}.",
     ]
@@ -187,18 +191,27 @@ class FinishForwardOperator(BaseOperator):
                 "the segments in the catalog are not those of the newest expansion's plan",
                 "look at gp_segment_configuration and gpexpand.status; run gpexpand by hand if that is right",
             )
-        self._require_segments(run, plan)
+        self._require_segments(run, plan, may_restart=decision.action.needs_approval)
         if decision.action is RollbackAction.RECOVER_MIRRORS:
+            self._require_others_up(run, situation, plan)
             return directory.start_job(JOB, ["gprecoverseg", "-a", "-F"])
         if decision.action is RollbackAction.SET_UP_ANEW:
             self._write_status_file(run, directory)
-        return directory.start_job(JOB, ["bash", "--noprofile", "--norc", "-c", _FINISH])
+        return directory.start_job(JOB, ["bash", "--noprofile", "--norc", "-c", self._finish(run)])
 
-    def _require_segments(self, run: RollbackRun, plan: Plan) -> None:
+    def _finish(self, run: RollbackRun) -> str:
+        return _FINISH.replace("{options}", shlex.join(read_gpexpand_options(run.hook).progress))
+
+    def _require_segments(self, run: RollbackRun, plan: Plan, *, may_restart: bool) -> None:
         """Every new host must be there, and every primary answer. One that died has no mirror yet: it needs a restart.
 
-        :raises StepFailed: a new host is away: neither can its primaries be started nor mirrors be made on it
+        A query may fail for other reasons, too. Only a new primary without a server, seen on its own host, is one to
+        restart a cluster for, and only if a person has approved that.
+
+        :raises StepFailed: a new host is away: neither can its primaries be started nor mirrors be made on it; or a
+            restart is needed, and not approved, or would not succeed
         """
+        dead: list[str] = []
         for hostname, instances in places.instances_by_host(plan).items():
             if why := places.reachable(run.hook, instances):
                 raise StepFailed(
@@ -207,14 +220,44 @@ class FinishForwardOperator(BaseOperator):
                     "query that needs all segments is answered",
                     f"bring {hostname} back with its data, then clear this task",
                 )
-        try:
+            primaries = [instance.datadir for instance in instances if instance.is_primary]
+            dead += [f"{hostname}:{path}" for path in without_server(places.open_host(run.hook, instances), primaries)]
+        if not dead:
             run.hook.query("segments_answer")
             return
-        except RemoteError as error:
-            self.log.warning("%s", error)
-        run.tell("a new segment did not answer, so the cluster was restarted")
+        if not may_restart:
+            raise StepFailed(
+                f"{run.subject}: going forward",
+                f"no server runs in {', '.join(dead)}",
+                "restart the cluster (gpstop -a -M fast, gpstart -a), then clear this task",
+            )
+        self._require_startable(run)
+        run.tell(f"no server ran in {', '.join(dead)}, so the cluster was restarted")
         restart_restricted(run.hook)
         run.hook.query("segments_answer")
+
+    def _require_startable(self, run: RollbackRun) -> None:
+        """:raises StepFailed: a host is away: gpstart would give up over a standby, and leave the cluster down"""
+        away = unreachable_hosts(run.hook, read_topology(run.hook))
+        if away:
+            raise StepFailed(
+                f"{run.subject}: restarting the cluster",
+                "what is stopped now might not start again: "
+                + "; ".join(f"{host} does not answer: {why}" for host, why in sorted(away.items())),
+                "mend that, then clear this task; nothing was stopped",
+            )
+
+    def _require_others_up(self, run: RollbackRun, situation: Situation, plan: Plan) -> None:
+        """:raises StepFailed: an old instance is down; gprecoverseg -F would rebuild it in full, which takes hours"""
+        new = {instance.dbid for instance in plan.new}
+        down = [str(i) for i in situation.topology.instances if not i.is_up and i.dbid not in new]
+        if down:
+            raise StepFailed(
+                f"{run.subject}: recovering the new mirrors",
+                f"down as well: {', '.join(down)}",
+                "recover these by what has changed since ('gprecoverseg -a' on the coordinator; over the new ones it "
+                "complains), then clear this task",
+            )
 
     def _write_status_file(self, run: RollbackRun, directory: ExpansionDirectory) -> None:
         """What gpexpand would find if it had died right after it changed the catalog."""

@@ -12,7 +12,7 @@ from greenplum_expansion.cluster.input_file import NewInstance
 from greenplum_expansion.cluster.state import Phase, Stage, StatusFile
 from greenplum_expansion.errors import ActionRefused, StepFailed
 from greenplum_expansion.hooks import leftovers, places
-from greenplum_expansion.hooks.expansion_directory import INPUT_FILE, ExpansionDirectory
+from greenplum_expansion.hooks.expansion_directory import INPUT_FILE, ExpansionDirectory, taking_back
 from greenplum_expansion.hooks.facts import SCHEMA_DATABASE, read_expansion_state, read_status_file, read_topology
 from greenplum_expansion.hooks.fingerprints import read_tables
 from greenplum_expansion.operators.rollback.forward import APPROVED_KEY
@@ -38,7 +38,8 @@ class RollBackOperator(BaseOperator):
     4. wait until the ports are free, put back what was moved aside, remove lock files and template.
 
     A schema gpexpand without status is dropped, if a person has approved it and no table has moved. Past the point of
-    no return: succeed, touch nothing. Safe to repeat, and to be killed, at any moment.
+    no return: succeed, touch nothing. Safe to repeat, and to be killed, at any moment. While it works add_segments does
+    not begin (``taking_back``).
 
     Refused unless the half-done preparation is this expansion's own, as its input file decides what is deleted.
 
@@ -54,7 +55,7 @@ class RollBackOperator(BaseOperator):
 
     def execute(self, context: Mapping[str, Any]) -> str:
         started = started_now()
-        with rollback_run(context) as run:
+        with rollback_run(context) as run, taking_back(run.find_expansion(), context["dag_run"].run_id):
             situation = run.look()
             decision = run.decide(situation)
             self.log.info("%s: %s", decision.action, decision.because)
@@ -114,6 +115,12 @@ class RollBackOperator(BaseOperator):
                 "look at that file, as gpexpand -r deletes every directory named in it; then run gpexpand -r by hand",
             )
         directory, plan = situation.require_plan(run.subject)
+        if occupants := plan.occupants(situation.topology):
+            raise ActionRefused(
+                run.subject,
+                f"gpexpand -r would empty directories that are in use: {', '.join(map(str, occupants))}",
+                "ask the vendor's support: the status file belongs to an expansion that is not the cluster's last",
+            )
         if run.hook.coordinator().read_text(directory.file(INPUT_FILE)) != plan.input_file:
             raise ActionRefused(
                 run.subject,
@@ -145,7 +152,7 @@ class RollBackOperator(BaseOperator):
         """One host's planned directories: those that are gpexpand's or nobody's, and the others with the reason."""
         host = places.open_host(run.hook, instances)
         _, found = places.look_at_places(host, [i.datadir for i in instances], before.now if before else None)
-        template = places.template_names(run.hook)
+        template = places.read_template(run.hook)
         own, others = [], {}
         for instance, place in zip(instances, found, strict=True):
             owner, why = judge_owner(place, instance, before, template)
@@ -176,7 +183,15 @@ class RollBackOperator(BaseOperator):
     # --- behind it ---------------------------------------------------------------------------------------------------
 
     def _clean_up(self, run: RollbackRun, directory: ExpansionDirectory, plan: Plan) -> None:
-        """What gpexpand -r leaves: servers, locks, template, files on a host that was away at the time."""
+        """What gpexpand -r leaves: servers, locks, template, files on a host that was away at the time.
+
+        Nothing at all if somebody has expanded the cluster into these directories since.
+        """
+        if occupants := plan.occupants(read_topology(run.hook)):
+            run.tell(
+                f"the new hosts were left alone, as {', '.join(map(str, occupants))} lie where this plan's were to be"
+            )
+            return
         removed = leftovers.remove_coordinator_files(run.hook, directory, None)
         removed += leftovers.remove_template_tablespaces(run.hook, plan)
         self._say(run, "coordinator", [f"removed {path}" for path in removed])
@@ -187,7 +202,9 @@ class RollBackOperator(BaseOperator):
                 if hostname in recorded:
                     run.tell(f"when {hostname} is back ({why}), run greenplum_rollback once more: it cleans up there")
                 continue
-            self._clean_host(run, directory, plan, instances, recorded.get(hostname))
+            if hostname in recorded:
+                self._clean_host(run, directory, plan, instances, recorded[hostname])
+            self._put_back(run, directory, hostname)
 
     def _clean_host(
         self,
@@ -195,24 +212,26 @@ class RollBackOperator(BaseOperator):
         directory: ExpansionDirectory,
         plan: Plan,
         instances: list[NewInstance],
-        before: HostBefore | None,
+        before: HostBefore,
     ) -> None:
+        """Without a record of what was there before, gpexpand was never started there, or it is as before again."""
         host = places.open_host(run.hook, instances)
         self._say(run, host.hostname, leftovers.stop_helpers(host, [i.datadir for i in instances]))
         own, _ = self._owners(run, instances, before)
         self._say(run, host.hostname, leftovers.stop_servers(host, own))
-        if before is not None:
-            built = [*own, *places.built_tablespaces(host, plan, before)]
-            places.remove_built(host, built, dict(before.modes))
-            places.remove_file(host, posixpath.join(tar_directory(plan.new), leftovers.TAR))
-        for datadir, now in places.put_back(run.hook, directory, host.hostname):
-            run.tell(
-                f"{host.hostname}:{datadir} was not gpexpand's: "
-                + ("it was moved aside and put back" if now == datadir else f"it lies in {now}, as its place is taken")
-            )
+        built = [*own, *places.built_tablespaces(host, plan, before)]
+        places.remove_built(host, built, dict(before.modes))
+        places.remove_file(host, posixpath.join(tar_directory(plan.new), leftovers.TAR))
         self._say(run, host.hostname, leftovers.remove_socket_locks(host, [(i.port, i.datadir) for i in instances]))
         for port in leftovers.ports_in_use(host, [i.port for i in instances], _WAIT_FOR_PORTS if own else 0):
             run.tell(f"{host.hostname}: port {port} is in use by something that is not gpexpand's")
+
+    def _put_back(self, run: RollbackRun, directory: ExpansionDirectory, hostname: str) -> None:
+        for datadir, now in places.put_back(run.hook, directory, hostname):
+            run.tell(
+                f"{hostname}:{datadir} was not gpexpand's: "
+                + ("it was moved aside and put back" if now == datadir else f"it lies in {now}, as its place is taken")
+            )
 
     # --- stuck -------------------------------------------------------------------------------------------------------
 

@@ -32,7 +32,8 @@ class VerifyRollbackOperator(BaseOperator):
     and on the coordinator, no table on more segments than there were, and every table's rows and checksums as in the
     fingerprints, where they were taken. Forward: all segments in the catalog, set-up finished.
 
-    Only reads. After a state in which a rollback can do nothing it says so and fails, so that the run does not look
+    Forgets what it has proven to be gone, as what comes to lie there later is none of this expansion's; else it
+    only reads. After a state in which a rollback can do nothing it says so and fails, so that the run does not look
     like a success.
 
     :param forward_task: task id of the FinishForwardOperator
@@ -86,14 +87,20 @@ class VerifyRollbackOperator(BaseOperator):
             if table.segments > plan.before.segment_count
         ]
         left += self._left_on_coordinator(run, directory)
-        for hostname, instances in places.instances_by_host(plan).items():
-            if not places.reachable(run.hook, instances):
-                left += self._left_on_host(run, directory, plan, hostname)
+        reached = [
+            hostname
+            for hostname, instances in places.instances_by_host(plan).items()
+            if not places.reachable(run.hook, instances)
+        ]
+        for hostname in reached:
+            left += self._left_on_host(run, directory, plan, hostname)
         if left:
             raise StepFailed(
                 run.subject, "not everything is as before: " + "; ".join(left[:_SHOWN]), "clear task roll_back"
             )
-        return f"the catalog is as before: {plan.before.segment_count} segments" + self._compare(run, directory, plan)
+        proven = f"the catalog is as before: {plan.before.segment_count} segments" + self._compare(run, directory, plan)
+        places.forget_recorded(run.hook, directory, reached)
+        return proven
 
     def _left_on_coordinator(self, run: RollbackRun, directory: ExpansionDirectory) -> list[str]:
         data = run.hook.environment().coordinator_data_directory
@@ -104,18 +111,19 @@ class VerifyRollbackOperator(BaseOperator):
         instances = places.instances_by_host(plan)[hostname]
         host = places.open_host(run.hook, instances)
         before = places.read_recorded(run.hook, directory).get(hostname)
-        _, found = places.look_at_places(host, [i.datadir for i in instances], before.now if before else None)
-        template = places.template_names(run.hook)
+        if before is None:
+            return []  # gpexpand was never started there, or all of it was seen to be gone
+        _, found = places.look_at_places(host, [i.datadir for i in instances], before.now)
+        template = places.read_template(run.hook)
         left = [
             f"{hostname}:{place.datadir} holds what gpexpand built"
             for instance, place in zip(instances, found, strict=True)
             if judge_owner(place, instance, before, template)[0] is Owner.GPEXPAND
         ]
         left += [f"{hostname}: {line}" for line in leftovers.find_processes(host, [i.datadir for i in instances])]
-        if before is not None:
-            left += [f"{hostname}:{path} holds tables" for path in places.built_tablespaces(host, plan, before)]
+        left += [f"{hostname}:{path} holds tables" for path in places.built_tablespaces(host, plan, before)]
         tar = posixpath.join(tar_directory(plan.new), leftovers.TAR)
-        if before is not None and host.exists(tar):
+        if host.exists(tar):
             left.append(f"{hostname}:{tar}")
         return left
 
