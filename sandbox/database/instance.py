@@ -19,7 +19,7 @@ from pathlib import Path
 
 from sandbox.layout import postgres_bin
 
-from . import settings
+from . import control_file, settings
 
 MODES = ("normal", "utility", "restricted")
 START_SECONDS = 60
@@ -99,10 +99,12 @@ class Status:
     port: int | None
 
 
-def create_primary(datadir: Path, port: int, content: int, dbid: int) -> None:
+def create_primary(datadir: Path, port: int, content: int, dbid: int, system_of: Path | None = None) -> None:
     """A new primary (or, with content -1, the coordinator) in an absent or empty directory; it is left stopped.
 
     A primary has what the coordinator relies on; the coordinator's own catalogs are `sandbox.database.schema`'s affair.
+
+    :param system_of: data directory whose system identifier it bears, as a copy of that would
     """
     _require_room(datadir)
     datadir.parent.mkdir(parents=True, exist_ok=True)
@@ -111,6 +113,9 @@ def create_primary(datadir: Path, port: int, content: int, dbid: int) -> None:
         "initdb", "--pgdata", str(datadir), "--username", settings.SUPERUSER, "--auth=trust", "--no-sync",
         "--wal-segsize=1", "--data-checksums", "--no-instructions", *locale, what=f"create {datadir}",
     )  # fmt: skip
+    if system_of is not None:
+        control_file.write_system(datadir, control_file.read_system(system_of))
+        _run("pg_resetwal", "--force", "--pgdata", str(datadir), what=f"give {datadir} the identifier of {system_of}")
     (datadir / "pg_log").mkdir(mode=0o700, exist_ok=True)
     coordinator = content == -1
     text = _COMMON.format(
@@ -357,6 +362,8 @@ def main(arguments: list[str] | None = None) -> int:
             command.add_argument("--dbid", type=int, required=True)
             command.add_argument("--start", action="store_true", help="leave it running")
             command.add_argument("--if-missing", action="store_true", help="keep an instance which is there")
+        if name == "create-primary":
+            command.add_argument("--system-of", type=Path)
         if name == "create-mirror":
             command.add_argument("--source-host", required=True)
             command.add_argument("--source-port", type=int, required=True)

@@ -79,7 +79,7 @@ class SegmentBuilder:
         first = next(s for s in self.array.segment_instances if s.content == 0 and s.role == "p")
         self._local(
             "python", "create-primary", "--datadir", str(self.template), "--port", str(first.port), "--content", "0",
-            "--dbid", str(TEMPLATE_DBID),
+            "--dbid", str(TEMPLATE_DBID), "--system-of", str(self.environment.data_directory),
         )  # fmt: skip
         if self.tablespaces:
             pack(self.template, self.tablespaces, self.locations, TEMPLATE_DBID)
