@@ -211,11 +211,12 @@ class RedistributeOperator(BaseOperator):
         )
         for table in failed:
             self.log.error("Not moved: %s (FAILED) %s", table["table"], table["error"])
-        tell_window_closed(run, window, moved)
         if self._told_to_end:
             raise RemoteError(run.subject, "the task was told to end; its moves are cancelled", "clear this task")
         if moved.unreachable:
             raise RemoteError(run.subject, moved.stopped, "clear this task when the cluster answers again")
+        if not moved.paused:  # like what is tried again above, a pause does not close the window
+            tell_window_closed(run, window, moved)
         if moved.stopped:
             raise StepFailed(run.subject, moved.stopped, "clear this task when that is over: it moves what is left")
         if failed and not moved.left:

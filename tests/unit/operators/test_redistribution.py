@@ -247,6 +247,19 @@ def test_a_job_of_gpexpand_that_is_at_work_is_followed_whatever_was_asked_for() 
     assert [what for what, _ in scene.told] == ["closed"]  # who found it at work did not open the window
 
 
+@pytest.mark.parametrize("result", [Moved(unreachable=True, stopped="no answer"), Moved(paused=True, left=[TABLE])])
+def test_what_goes_on_in_the_same_window_does_not_close_it(result: Moved, state: dict[str, Scene]) -> None:
+    scene = Scene(result, windows=(OPEN, TOMORROW))
+    if result.paused:
+        scene.results.append(Moved(moved=1))
+        scene.play()
+        assert [what for what, _ in scene.told].count("closed") == 1
+    else:
+        with pytest.raises(RemoteError):
+            scene.play()
+        assert [what for what, _ in scene.told] == ["opened"]
+
+
 def test_with_nothing_left_nothing_is_touched() -> None:
     scene = Scene()
     scene.phase = Phase.COMPLETE
