@@ -30,6 +30,7 @@ from greenplum_expansion.preparation.parts import parts  # noqa: E402
 from greenplum_expansion.request import ExpansionRequest, RedistributeRequest, RollbackRequest, SteerRequest  # noqa: E402
 
 PAGES = ROOT / "docs" / "reference"
+_WITH_A_CLUSTER = ("tests/faults/", "tests/greenplum/")
 _MADE = "<!-- Written by tools/reference.py from the code; edit that. -->\n\n"
 
 
@@ -119,9 +120,22 @@ def _preparation(proofs: Mapping[str, list[str]]) -> str:
     return _page(lines)
 
 
+def injects_the_fault(test: str) -> bool:
+    """Whether a test, as ``file::test``, lets a cluster have the fault; others hand made-up facts to the code."""
+    return test.startswith(_WITH_A_CLUSTER)
+
+
 def _proof(name: str, proofs: Mapping[str, list[str]]) -> str:
-    tests = ", ".join(f"`{test}`" for test in proofs.get(name, ()))
-    return f"Proved with the fault injected: {tests}." if tests else "Not proved by a test yet."
+    tests = proofs.get(name, [])
+    said = [
+        f"{how}: {', '.join(f'`{test}`' for test in found)}."
+        for how, found in (
+            ("Proved with the fault injected", [test for test in tests if injects_the_fault(test)]),
+            ("Proved by facts made up", [test for test in tests if not injects_the_fault(test)]),
+        )
+        if found
+    ]
+    return " ".join(said) or "Not proved by a test yet."
 
 
 def _rollback(proofs: Mapping[str, list[str]]) -> str:
