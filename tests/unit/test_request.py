@@ -86,6 +86,7 @@ def test_a_rollback_without_a_name_means_the_newest_expansion():
     assert parse_request(RollbackRequest, {"expansion_id": ""}).expansion_id is None
 
 
-def test_a_path_is_no_name_of_an_expansion():
+@pytest.mark.parametrize("name", ["../../etc", "..", ".", "-rf"])
+def test_a_path_or_an_option_is_no_name_of_an_expansion(name):
     with pytest.raises(InvalidRequest):
-        parse_request(RollbackRequest, {"expansion_id": "../../etc"})
+        parse_request(RollbackRequest, {"expansion_id": name})

@@ -23,7 +23,7 @@ class _RollbackSections(Section):
         "Expansion",
         "Name of its directory below `~/greenplum-expansions` on the coordinator. Empty: the newest one.",
         default=None,
-        pattern=r"^[A-Za-z0-9_.-]+$",
+        pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",
     )
     approval: bool = field(
         _SAFETY,
