@@ -1,6 +1,6 @@
 # Source this file: GPHOME, PATH and what Greenplum's programs expect, as the real greenplum_path.sh sets them.
 if [ -n "${BASH_SOURCE[0]:-}" ]; then
-    GPHOME="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
+    case "${BASH_SOURCE[0]}" in */*) GPHOME="$(cd "${BASH_SOURCE[0]%/*}" && pwd)" ;; *) GPHOME="$PWD" ;; esac
 else
     GPHOME=/usr/local/greenplum-db
 fi

@@ -6,6 +6,7 @@ import pytest
 
 from tests.support.looking import change, connection, look  # noqa: F401
 from tests.support.practice import Practice
+from tests.support.redistributing import impatient  # noqa: F401
 
 
 @pytest.fixture(scope="module")

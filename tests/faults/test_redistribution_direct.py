@@ -1,140 +1,48 @@
-"""The direct engine on the practice cluster: what fails, what is in its way, and twenty ways to be killed."""
+"""The direct engine on the practice cluster: what fails, what is in its way, and who takes over."""
 
 from __future__ import annotations
 
-import json
-import logging
-import multiprocessing
-import os
-import random
 import signal
 import threading
-import time
-from collections.abc import Callable, Collection, Iterator
-from contextlib import closing, suppress
-from datetime import UTC, datetime
+from collections.abc import Callable
+from contextlib import closing
 from typing import Any
 
-import psycopg2
 import pytest
 
-from greenplum_expansion.hooks.greenplum import GreenplumHook
-from greenplum_expansion.planning.scheduler import WindowRules
-from greenplum_expansion.planning.windows import Window
 from greenplum_expansion.redistribution import engines
-from greenplum_expansion.redistribution.direct import mover as mover_module
 from greenplum_expansion.redistribution.direct.mover import Moved
-from tests.support.half_done import CONNECTION_ID, HalfDone
+from tests.support.half_done import HalfDone
 from tests.support.practice import Practice
-from tests.support.relay import Relay
-from tests.support.whole_dag import FAILED, SUCCESS
+from tests.support.redistributing import (
+    ENDLESS,
+    Rows,
+    an_engine,
+    expanded,
+    intact,
+    kill,
+    listed,
+    movers,
+    segments,
+    start_worker,
+    told,
+    wait,
+)
+from tests.support.whole_dag import FAILED
 
-pytestmark = [pytest.mark.sandbox, pytest.mark.slow]
+pytestmark = [pytest.mark.sandbox, pytest.mark.slow, pytest.mark.usefixtures("impatient")]
 
-Rows = Callable[..., list[tuple[Any, ...]]]
-ENDLESS = Window(datetime.now(UTC), datetime.max.replace(tzinfo=UTC))
 TABLES = (
     *("broken", "whole", "locked", "busy", "old_name", "dropped", "by_hand", "swapped", "swapping", "alone"),
     *("outlived", "overtaken"),
 )
-KILLS = 20
-SEED = 20261120
 _PATIENCE = 240.0  # seconds; ends a hang, no verdict hangs on it
 
 
 @pytest.fixture(scope="module")
-def expansion(practice: Practice, rows: Rows) -> Iterator[HalfDone]:
+def expansion(practice: Practice, rows: Rows) -> HalfDone:
     """New segments are there; no table has moved."""
-    made = HalfDone(practice)
-    rows("create schema faults")
-    for name in TABLES:
-        rows(
-            f"create table faults.{name} as select i as id, md5(i::text) as v from generate_series(1, 4000) i"
-            " distributed by (id)"
-        )
-    rows("create database doomed")
-    rows("create table lost as select i as id from generate_series(1, 10) i distributed by (id)", "doomed")
-    try:
-        made.make_ready()
-        assert made.add_segments() == SUCCESS, made.expansion.errors
-        made.expansion.run_tasks("rank_tables")
-        yield made
-    finally:
-        practice.clear_faults()
-        practice.reset()
-
-
-@pytest.fixture(autouse=True)
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No test waits for what a person would."""
-    monkeypatch.setattr(mover_module, "_WAIT_AFTER_FAILURE", (0.5,))
-    monkeypatch.setattr(mover_module, "_WAIT_UNREACHABLE", 0.3)
-
-
-@pytest.fixture(scope="module")
-def checksums(expansion: HalfDone, rows: Rows) -> dict[str, tuple[Any, ...]]:
-    """Rows of every table, before any of them moved."""
-    return read_checksums(rows)
-
-
-def read_checksums(rows: Rows) -> dict[str, tuple[Any, ...]]:
-    # A crash of a segment empties its part of an unlogged table, whatever moves.
-    names = rows(
-        "select quote_ident(n.nspname) || '.' || quote_ident(c.relname) from gp_distribution_policy p"
-        " join pg_class c on c.oid = p.localoid join pg_namespace n on n.oid = c.relnamespace"
-        " where c.relstorage <> 'x' and c.relpersistence = 'p' and n.nspname <> 'faults' order by 1"
-    )
-    statement = "select count(*), sum(('x' || substr(md5(t::text), 1, 8))::bit(32)::bigint) from {} t"
-    found = {}
-    for (name,) in names:
-        with suppress(psycopg2.errors.ObjectNotInPrerequisiteState):  # a materialized view without data
-            found[name] = rows(statement.format(name))[0]
-    return found
-
-
-def segments(rows: Rows, name: str) -> int:
-    return int(rows(f"select numsegments from gp_distribution_policy where localoid = 'faults.{name}'::regclass")[0][0])
-
-
-def intact(rows: Rows, name: str) -> bool:
-    """All its rows, once, and on all segments."""
-    counted = rows(f"select count(*), count(distinct id), count(distinct gp_segment_id) from faults.{name}")
-    return counted == [(4000, 4000, 8)]
-
-
-def told(rows: Rows, name: str) -> tuple[Any, ...]:
-    """What the history says of a table: status, failures, error."""
-    found = rows(
-        "select status, failed_times, coalesce(last_error, '') from expansion_history.expand_status_detail"
-        f" where fq_name = 'faults.{name}'",
-        "postgres",
-    )
-    return found[0] if found else ()
-
-
-def listed(rows: Rows, name: str) -> str:
-    """What gpexpand's list says of it."""
-    statement = f"select status from gpexpand.status_detail where dbname = 'demo' and fq_name = 'faults.{name}'"
-    return str(rows(statement, "postgres")[0][0])
-
-
-def wait(condition: Callable[[], Any], what: str) -> None:
-    deadline = time.monotonic() + _PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline, f"waited in vain for {what}"
-        time.sleep(0.05)
-
-
-def an_engine(
-    expansion: HalfDone, tables: Collection[str] | None, *, sessions: int = 2, lock_patience: float = 5.0
-) -> engines.DirectEngine:
-    """Moves these tables of schema faults; None: everything."""
-
-    def wanted(dbname: str, fq_name: str) -> bool:
-        return tables is None or (dbname == "demo" and fq_name.removeprefix("faults.") in tables)
-
-    order = engines.Order(WindowRules(sessions, tiny=1024, batch=20), lock_patience=lock_patience, wanted=wanted)
-    return engines.DirectEngine(GreenplumHook(CONNECTION_ID), expansion.expansion_id, order)
+    return expanded(practice, rows, TABLES)
 
 
 class Moving:
@@ -281,137 +189,3 @@ def test_a_worker_that_dies_leaves_a_session_which_the_next_one_ends(
     moved = an_engine(expansion, ["outlived"]).run_window(ENDLESS)
     assert (moved.moved, moved.failed) == (1, {})
     assert intact(rows, "outlived")
-
-
-def movers(rows: Rows, expansion: HalfDone) -> int:
-    application = engines.application(expansion.expansion_id)
-    return int(
-        rows(f"select count(*) from pg_stat_activity where application_name = '{application}'", "postgres")[0][0]
-    )
-
-
-def start_worker(expansion: HalfDone, tables: Collection[str] | None) -> Any:
-    """The engine in a process of its own, as a task is; told to end by SIGTERM."""
-
-    def work() -> None:
-        logging.disable(logging.CRITICAL)
-        engine = an_engine(expansion, tables, sessions=4)
-        signal.signal(signal.SIGTERM, lambda *_: engine.stop())
-        code = 1
-        with suppress(Exception):
-            moved = engine.run_window(ENDLESS)
-            code = 0 if not (moved.failed or moved.stopped or moved.left or moved.cancelled) else 2
-        os._exit(code)
-
-    worker = multiprocessing.get_context("fork").Process(target=work)
-    worker.start()
-    return worker
-
-
-def kill(worker: Any, number: signal.Signals) -> None:
-    os.kill(worker.pid, number)
-    worker.join(_PATIENCE)
-    assert worker.exitcode is not None
-
-
-class Blows:
-    """Ways in which a redistribution can be hit."""
-
-    def __init__(self, expansion: HalfDone, rows: Rows, relay: Relay) -> None:
-        self.expansion = expansion
-        self.rows = rows
-        self.relay = relay
-
-    def worker_killed(self, worker: Any) -> None:
-        kill(worker, signal.SIGKILL)
-
-    def worker_told_to_end(self, worker: Any) -> None:
-        kill(worker, signal.SIGTERM)
-
-    def sessions_terminated(self, worker: Any) -> None:
-        self._each_mover("pg_terminate_backend")
-
-    def sessions_cancelled(self, worker: Any) -> None:
-        self._each_mover("pg_cancel_backend")
-
-    def connection_cut(self, worker: Any) -> None:
-        self.relay.cut()
-        time.sleep(0.5)
-        self.relay.mend()
-
-    def segment_killed(self, worker: Any) -> None:
-        self.expansion.practice.sandbox("fault", "segment-down", "1")
-
-    def _each_mover(self, function: str) -> None:
-        application = engines.application(self.expansion.expansion_id)
-        self.rows(f"select {function}(pid) from pg_stat_activity where application_name = '{application}'", "postgres")
-
-
-def test_twenty_kills_at_random_moments_lose_no_row_and_the_next_run_finishes_the_rest(
-    expansion: HalfDone,
-    practice: Practice,
-    rows: Rows,
-    checksums: dict[str, tuple[Any, ...]],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    chance = random.Random(SEED)
-    known = json.loads(practice.state.connection.read_text())
-    relay = Relay((known["host"], int(known["port"])))
-    monkeypatch.setenv(f"AIRFLOW_CONN_{CONNECTION_ID.upper()}", json.dumps({**known, "port": relay.port}))
-    blows = Blows(expansion, rows, relay)
-    kinds = [blows.worker_killed] * 9 + [blows.worker_told_to_end] * 3 + [blows.sessions_terminated] * 3
-    kinds += [blows.sessions_cancelled] * 1 + [blows.connection_cut] * 3
-    chance.shuffle(kinds)
-    kinds.insert(KILLS // 2, blows.segment_killed)  # once: its mirror has no mirror
-    assert len(kinds) == KILLS
-    rows("drop database doomed")
-    practice.set_fault("slow-moves", "0.3")
-    worker = start_worker(expansion, None)
-    try:
-        for blow in kinds:
-            if worker.exitcode is not None:
-                worker = start_worker(expansion, None)
-            # Somewhere in making ready, in a move, or in the books.
-            time.sleep(chance.uniform(0.2, 3.0))
-            blow(worker)
-        practice.clear_faults()
-        worker.join(_PATIENCE)
-        for _ in range(3):  # a retry of the task, as Airflow makes
-            if worker.exitcode == 0:
-                break
-            worker = start_worker(expansion, None)
-            worker.join(_PATIENCE)
-        assert worker.exitcode == 0
-    finally:
-        if worker.exitcode is None:
-            kill(worker, signal.SIGKILL)
-        relay.close()
-        monkeypatch.setenv(f"AIRFLOW_CONN_{CONNECTION_ID.upper()}", json.dumps(known))
-        practice.clear_faults()
-
-    assert (
-        rows(
-            "select status, count(*) from gpexpand.status_detail where status !~ 'COMPLETED|EXISTS' group by 1",
-            "postgres",
-        )
-        == []
-    )
-    assert rows("select status from gpexpand.status order by updated desc limit 1", "postgres") == [
-        ("EXPANSION COMPLETE",)
-    ]
-    assert movers(rows, expansion) == 0
-    assert read_checksums(rows) == checksums
-    few = rows(
-        "select localoid::regclass::text from gp_distribution_policy where numsegments < 8 and localoid >= 16384"
-    )
-    assert few == []
-    assert expansion.expansion.execute("redistribute.move_tables") == SUCCESS
-    history = rows("select status, count(*) from expansion_history.expand_status_detail group by 1", "postgres")
-    assert [status for status, _ in history] == ["COMPLETED"]
-
-
-def test_gpexpand_and_gpstate_take_the_books_for_their_own(practice: Practice, rows: Rows) -> None:
-    assert "Expansion Complete" in practice.run("gpstate -x").stdout
-    assert "Expansion has already completed" in practice.run("gpexpand").stdout
-    practice.run("gpexpand -c", answers="n\n")
-    assert rows("select nspname from pg_namespace where nspname ~ 'expan'", "postgres") == [("expansion_history",)]

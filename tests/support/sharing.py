@@ -21,7 +21,7 @@ SECONDS = {
     "tests/sandbox/conformance/test_conformance.py": 210,
     "tests/faults/test_preparation.py": 150,
     "tests/faults/test_rollback_killed.py": 150,
-    "tests/faults/test_redistribution_direct.py": 150,
+    "tests/faults/test_redistribution_killed.py": 120,
     "tests/faults/test_backup.py": 100,
     "tests/faults/test_restart.py": 100,
     "tests/faults/test_hardware.py": 100,
