@@ -1,7 +1,7 @@
 .DEFAULT_GOAL := help
 SHELL := /bin/sh
 PYTHON := .venv/bin/python
-WORKERS := 4
+WORKERS := 3
 
 # What each of the goals below stands on: made once, then only looked at (0.1 s).
 .PHONY: environment

@@ -24,8 +24,14 @@ PRELOAD = tuple(
     for package in (operators, sensors)
     for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}.")
 )
-# A test that answers a question waits until the scheduler has told twice that it goes round.
-SETTINGS = {"AIRFLOW__SCHEDULER__SCHEDULER_HEARTBEAT_SEC": "1"}
+SETTINGS = {
+    # A test that answers a question waits until the scheduler has told twice that it goes round.
+    "AIRFLOW__SCHEDULER__SCHEDULER_HEARTBEAT_SEC": "1",
+    # Seconds of silence after which a trigger is given to another triggerer. Other workers may keep the machine busy,
+    # and making the first answer to a trigger takes five seconds of a processor.
+    "AIRFLOW__TRIGGERER__RUNNER_HEALTH_CHECK_THRESHOLD": "180",
+    "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "180",
+}
 STOP = "import sys, pathlib, demo.airflow_stack as a; a.AirflowStack(pathlib.Path(sys.argv[1])).stop()"
 CONNECTION = "practice"
 NEW_HOSTS = ["sdw3=10.77.0.23", "sdw4=10.77.0.24"]

@@ -11,6 +11,7 @@ import contextlib
 import datetime
 import queue
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -41,6 +42,30 @@ class Table:
         return f"{self.dbname}.{self.name}"
 
 
+class Worker(threading.Thread):
+    """A thread that moves tables.
+
+    `ended` tells whether it has. `is_alive` does not: Ctrl-C while Python waits in `join` makes the thread that is
+    waited for count as ended, though it goes on (CPython 3.11, through its remedy of bpo-45274).
+    """
+
+    def __init__(self, work: Callable[[], None]) -> None:
+        super().__init__(daemon=True)
+        self._work = work
+        self._done = threading.Event()
+
+    def run(self) -> None:
+        """Until there is nothing more to do."""
+        try:
+            self._work()
+        finally:
+            self._done.set()
+
+    def ended(self, seconds: float = 0.0) -> bool:
+        """Whether it has ended, after waiting so long at the most; one that was never started has."""
+        return self.ident is None or self._done.wait(seconds)
+
+
 @dataclass
 class Redistribution:
     """One run over all tables that are NOT STARTED."""
@@ -54,7 +79,7 @@ class Redistribution:
     _failed: threading.Event = field(default_factory=threading.Event, init=False)
     _running: dict[int, Any] = field(default_factory=dict, init=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
-    _workers: list[threading.Thread] = field(default_factory=list, init=False)
+    _workers: list[Worker] = field(default_factory=list, init=False)
 
     def run(self) -> None:
         """Move tables. Nothing is raised when tables fail: the log and status_detail tell, and the exit code is 0."""
@@ -73,17 +98,17 @@ class Redistribution:
             " FROM gpexpand.status_detail WHERE status = 'NOT STARTED' ORDER BY rank",
         ):
             self._queue.put(Table(*row))
-        for number in range(self.options.parallel):
-            worker = threading.Thread(target=self._work, name=f"worker{number}", daemon=True)
+        for _ in range(self.options.parallel):
+            worker = Worker(self._work)
             self._workers.append(worker)
             worker.start()
         stopped = False
-        while any(worker.is_alive() for worker in self._workers):
+        while not all(worker.ended() for worker in self._workers):
             if self.options.end is not None and datetime.datetime.now() >= self.options.end:
                 stopped = True
                 break
             for worker in self._workers:
-                worker.join(WAKE_SECONDS / len(self._workers))
+                worker.ended(WAKE_SECONDS / len(self._workers))
         if stopped:
             self._halt()
             schema.record(self.connection, schema.STOPPED)
@@ -114,14 +139,14 @@ class Redistribution:
     def _halt(self) -> None:
         """No further table; ALTERs under way are cancelled, their work is lost."""
         self._stop.set()
-        while any(worker.is_alive() for worker in self._workers):
+        while not all(worker.ended() for worker in self._workers):
             with self._lock:
                 for connection in self._running.values():
                     # An ALTER that has just ended leaves nothing to cancel.
                     with contextlib.suppress(Exception):
                         connection.cancel()
             for worker in self._workers:
-                worker.join(0.2)
+                worker.ended(0.2)
 
     def _work(self) -> None:
         while not self._stop.is_set():

@@ -21,6 +21,29 @@ BAD_INPUTS = (
 )  # fmt: skip
 
 
+MOVING = "/opt/sandbox/bin/python conf/moving.py"
+"""Returns when two tables have moved in this run, and one is on its way.
+
+Asked in this order: what is on its way was begun by this run, so its first line is in the log, which ends the count of
+the run before; and asked once more, as that table may have arrived while the log was read. One program and one session,
+not a chain of psql: on a busy machine all tables have moved before such a chain comes to its end.
+"""
+_MOVING = """\
+import pathlib, time, psycopg2
+session = psycopg2.connect(host="localhost", dbname="postgres")
+session.autocommit = True
+cursor = session.cursor()
+def on_its_way():
+    cursor.execute("select 1 from gpexpand.status_detail where status = 'IN PROGRESS'")
+    return cursor.fetchone() is not None
+def finished():
+    logs = "".join(path.read_text() for path in sorted(pathlib.Path("gpAdminLogs").glob("gpexpand_*.log")))
+    return logs.rpartition("Querying gpexpand")[2].count("Finished expanding")
+while not (on_its_way() and finished() > 1 and on_its_way()):
+    time.sleep(0.02)
+"""
+
+
 def _file_of(recording: str) -> str:
     """The file that a recording prints before it uses it."""
     lines = load(recording).stdout.split("\n")
@@ -46,6 +69,7 @@ def _files(_: Practice | None = None) -> str:
             for name in (*BAD_INPUTS, "space", "unreach")
         ),
         _write("conf/gpx.sql", GPX),
+        _write("conf/moving.py", _MOVING),
         _write("conf/cat.sql", CAT),
     ]
     return "\n".join(commands)
@@ -97,16 +121,6 @@ SYNCED = Prepare(
     " (mode <> 's' or status <> 'u')\")\" = 0 ]; do sleep 0.2; done",
 )
 ROLLED_BACK = Prepare("rolled back", "gpexpand -r >/dev/null; test ! -e /data/master/gpseg-1/gpexpand.status")
-_ON_ITS_WAY = "psql -d postgres -Atc \"select 1 from gpexpand.status_detail where status='IN PROGRESS'\" | grep -q 1"
-MOVING = (
-    f"{_ON_ITS_WAY} && awk '/Querying gpexpand/{{n=0}} /Finished expanding/{{n++}} END{{exit n<2}}'"
-    f" gpAdminLogs/gpexpand_*.log && {_ON_ITS_WAY}"
-)
-"""Two tables have moved in this run, and one is on its way.
-
-Asked in this order: what is on its way was begun by this run, so its first line is in the log, which ends the count of
-the run before; and asked once more, as that table may have arrived while the log was read.
-"""
 REDO = Prepare(
     "leaves that have moved may move again: the way to another run on a cluster that is expanded already",
     "psql -q -d postgres -c \"update gpexpand.status_detail set status = 'NOT STARTED', expansion_started = null,"
