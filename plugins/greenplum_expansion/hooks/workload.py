@@ -5,9 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
-from greenplum_expansion.cluster.flavors import Flavor
+import psycopg2
+
+from greenplum_expansion import sql
+from greenplum_expansion.cluster.flavors import Flavor, sql_variant
+from greenplum_expansion.errors import RemoteError
 from greenplum_expansion.hooks.facts import SCHEMA_DATABASE
 from greenplum_expansion.hooks.greenplum import GreenplumHook
 from greenplum_expansion.planning.moves import Move, Storage
@@ -18,6 +22,16 @@ _SLICE = 5000  # tables asked about in one session: a segment's backend keeps ea
 _LARGE, _SMALL = 200, 50  # finished moves of each storage class that rates are learned from
 
 Key = tuple[str, int]
+
+
+class _Listed(NamedTuple):
+    """A row of tables_to_move.sql."""
+
+    oid: int
+    fq_name: str
+    root_oid: int
+    root_name: str
+    storage: Storage
 
 
 @dataclass
@@ -47,26 +61,38 @@ def read_tables_to_move(hook: GreenplumHook, flavor: Flavor) -> TablesToMove:
     :raises RemoteError: the cluster does not answer
     """
     found = TablesToMove()
-    for dbname in hook.databases():
-        rows = hook.query("tables_to_move", dbname=dbname)
-        moves = {}
-        for part in _slices(rows):
+    for dbname in map(sys.intern, hook.databases()):
+        listed = _list_tables(hook, dbname)
+        moves: dict[int, Move] = {}
+        for part in _slices(listed):
+            by_oid = {table.oid: table for table in part}
             # A table that is dropped meanwhile has no size, and moves nowhere.
-            for size in hook.query("table_sizes", {"oids": [row["oid"] for row in part]}, dbname):
-                moves[size["oid"]] = size["bytes"], size["index_bytes"]
-        mine = {row["oid"]: _move(sys.intern(dbname), row, *moves[row["oid"]]) for row in rows if row["oid"] in moves}
+            for size in hook.query("table_sizes", {"oids": list(by_oid)}, dbname):
+                table = by_oid[size["oid"]]
+                moves[table.oid] = Move(
+                    dbname, table.oid, table.fq_name, size["bytes"], size["index_bytes"], table.storage
+                )
         if flavor.moves_children_with_parents:
-            mine = _with_children(hook, dbname, mine)
-        for row in rows:
-            if row["root_oid"] and row["oid"] in mine:
-                found.roots[dbname, row["oid"]] = sys.intern(row["root_name"])
-                found.root_oids[dbname, row["oid"]] = row["root_oid"]
-        found.moves += mine.values()
+            moves = _with_children(hook, dbname, moves)
+        for table in listed:
+            if table.root_oid and table.oid in moves:
+                found.roots[dbname, table.oid] = table.root_name
+                found.root_oids[dbname, table.oid] = table.root_oid
+        found.moves += moves.values()
     return found
 
 
-def _move(dbname: str, row: dict[str, Any], size: int, index_bytes: int) -> Move:
-    return Move(dbname, row["oid"], row["fq_name"], size, index_bytes, Storage(row["storage"]))
+def _list_tables(hook: GreenplumHook, dbname: str) -> list[_Listed]:
+    with hook.connected(dbname) as connection, connection.cursor() as cursor:
+        try:
+            cursor.execute(sql.load("tables_to_move", sql_variant(connection.info.server_version)))
+            # Not as dictionaries: of a hundred thousand rows they would take more than the moves.
+            return [
+                _Listed(oid, fq_name, root_oid, sys.intern(root_name or ""), Storage(storage))
+                for oid, fq_name, root_oid, root_name, storage in cursor
+            ]
+        except psycopg2.Error as error:
+            raise RemoteError(f"Tables of database {dbname}", str(error).strip(), "clear this task") from error
 
 
 def _with_children(hook: GreenplumHook, dbname: str, moves: dict[int, Move]) -> dict[int, Move]:
