@@ -35,11 +35,24 @@ def test_too_few_connections_for_the_wished_moves(practice: Practice, look: Look
 
 
 @pytest.mark.proves("max-locks")
-def test_too_few_locks_for_the_largest_partitioned_table(practice: Practice, look: Looks) -> None:
-    with fault(practice, "setting.max_locks_per_transaction", "0"):
-        found = only(look("settings", "max-locks"))
-    assert "partitions, locked all together; the lock table holds 0 locks" in found["problem"]
-    assert "gpconfig -c max_locks_per_transaction -v 1," in found["remedy"]
+def test_too_few_locks_for_the_largest_partitioned_table(
+    practice: Practice, look: Looks, connection: dict[str, Any]
+) -> None:
+    """As many sessions as that table has partitions: one lock for each falls just short, two suffice."""
+    with hook_for(connection) as hook:
+        tables = max(
+            row["tables"] for name in hook.databases() for row in hook.query("largest_partition_tree", dbname=name)
+        )
+    with (
+        fault(practice, "setting.max_connections", str(tables)),
+        fault(practice, "setting.max_prepared_transactions", "0"),
+    ):
+        with fault(practice, "setting.max_locks_per_transaction", "1"):
+            found = only(look("settings", "max-locks"))
+        with fault(practice, "setting.max_locks_per_transaction", "2"):
+            assert look("settings", "max-locks") == []
+    assert f"has {tables} partitions, locked all together; the lock table holds {tables} locks" in found["problem"]
+    assert "gpconfig -c max_locks_per_transaction -v 2," in found["remedy"]
 
 
 @pytest.mark.proves("interconnect")
@@ -123,7 +136,11 @@ def test_an_expansion_that_was_left_half_done(practice: Practice, look: Looks) -
 
 @pytest.fixture
 def catalog_says(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Let the check read the catalog as it is after these statements, which fts would soon correct."""
+    """Let the check read the catalog as it is after these statements, in a transaction that is not committed.
+
+    The faults themselves cannot be had here: mirrors of the practice cluster are in sync or down, never up and behind;
+    it has no gpinitstandby and no gpmovemirrors; and fts acts upon rows that only say so.
+    """
 
     def say(*statements: str) -> None:
         def read(hook: GreenplumHook) -> Topology:
