@@ -108,25 +108,26 @@ def test_a_table_in_use_is_tried_again_and_readers_wait_no_longer_than_was_said(
 
 
 def test_what_changes_under_the_engine_is_moved_or_recorded_as_it_is(
-    expansion: HalfDone, practice: Practice, rows: Rows
+    expansion: HalfDone, connect: Callable[..., Any], rows: Rows
 ) -> None:
-    practice.set_fault("slow-moves", "0.5")
     names = ["busy", "old_name", "dropped", "by_hand", "swapped", "swapping"]
     rows(
         "update gpexpand.status_detail set rank = case fq_name when 'faults.busy' then 0 else 1 end"
         " where fq_name like 'faults.%'",
         "postgres",
     )
-    moving = Moving(an_engine(expansion, names, sessions=1))
-    wait(lambda: told(rows, "busy")[:1] == ("IN PROGRESS",), "the first move")
-    rows("alter table faults.old_name rename to new_name")
-    rows("drop table faults.dropped")
-    rows("alter table only faults.by_hand expand table")
-    rows(
-        "alter table faults.swapped rename to other; alter table faults.swapping rename to swapped;"
-        " alter table faults.other rename to swapping"
-    )
-    practice.clear_faults()
+    with closing(connect()) as reader, reader.cursor() as cursor:
+        cursor.execute("begin; select count(*) from faults.busy")
+        moving = Moving(an_engine(expansion, names, sessions=1, lock_patience=_PATIENCE))
+        wait(lambda: told(rows, "busy")[:1] == ("IN PROGRESS",), "the first move, which waits for the reader")
+        rows("alter table faults.old_name rename to new_name")
+        rows("drop table faults.dropped")
+        rows("alter table only faults.by_hand expand table")
+        rows(
+            "alter table faults.swapped rename to other; alter table faults.swapping rename to swapped;"
+            " alter table faults.other rename to swapping"
+        )
+        cursor.execute("commit")
     moved = moving.end()
 
     assert moved.failed == {}
