@@ -84,14 +84,14 @@ def test_go_on_waits_for_nobody_and_ends_nobody(drain: Drain, session: Callable[
 
 def once_looked_at(monkeypatch: pytest.MonkeyPatch, event: Callable[[], None]) -> None:
     """Let something happen when the trigger has found somebody to wait for."""
-    look = SessionsDrainedTrigger._waiting_now
+    look = SessionsDrainedTrigger.look
 
     def look_then(self: SessionsDrainedTrigger) -> Any:
         found = look(self)
         event()
         return found
 
-    monkeypatch.setattr(SessionsDrainedTrigger, "_waiting_now", look_then)
+    monkeypatch.setattr(SessionsDrainedTrigger, "look", look_then)
 
 
 def test_wait_goes_on_when_the_transaction_is_over(

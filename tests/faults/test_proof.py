@@ -28,7 +28,7 @@ from tests.support.one_task import OneRun
 from tests.support.practice import Practice
 from tests.unit.test_report import report
 
-pytestmark = [pytest.mark.sandbox, pytest.mark.slow, pytest.mark.usefixtures("healthy", "connection")]
+pytestmark = [pytest.mark.sandbox, pytest.mark.slow, pytest.mark.usefixtures("connection")]
 
 VERIFY = VerifyDistributionOperator(task_id="verify_distribution")
 TABLES = (

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -116,9 +117,11 @@ def plain_postgres(tmp_path: Path, connection: dict[str, Any]) -> Iterator[int]:
     """An ordinary PostgreSQL that takes the same login; its port."""
     from sandbox.layout import postgres_bin
 
-    tmp_path.chmod(0o755)
-    for parent in tmp_path.parents[:2]:
-        parent.chmod(0o755)
+    top = Path(tempfile.gettempdir())
+    for directory in (tmp_path, *tmp_path.parents):
+        if directory == top:
+            break
+        directory.chmod(0o755)
     data, password = tmp_path / "data", tmp_path / "password"
     data.mkdir(mode=0o700)
     password.write_text(connection["password"])

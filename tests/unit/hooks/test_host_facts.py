@@ -155,14 +155,14 @@ def test_a_port_somebody_listens_on(tmp_path):
 
 
 def test_a_listener_that_a_killed_test_of_the_network_left_is_ended(free_port):
-    given = {"token": "greenplum-expansion-door-of-this-test", "tcp": [free_port], "udp": False, "seconds": 60}
+    given = {"token": "greenplum-expansion-door-of-this-test", "tcp": [free_port], "chosen": "", "seconds": 60}
     subprocess.run([sys.executable, door.__file__, "open", json.dumps(given)], check=True, timeout=60)
     found = parse_places("sdw3", run(places_script([], [free_port])), [free_port])
     assert found.ports_in_use == ()
 
 
 def test_a_listener_of_another_hosts_test_is_left_alone():
-    given = {"token": "greenplum-expansion-door-of-another", "tcp": [], "udp": True, "seconds": 60}
+    given = {"token": "greenplum-expansion-door-of-another", "tcp": [], "chosen": "udp", "seconds": 60}
     said = subprocess.run(
         [sys.executable, door.__file__, "open", json.dumps(given)],
         check=True,
