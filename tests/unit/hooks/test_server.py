@@ -29,7 +29,7 @@ def hook() -> GreenplumHook:
 def test_a_restart_that_did_not_happen_leaves_the_note(monkeypatch: pytest.MonkeyPatch, forgotten: list[Any]) -> None:
     """A superuser can connect all the same, so that proves nothing."""
     monkeypatch.setattr(server, "_read_mode", lambda _hook, _where: ServerMode.RESTRICTED)
-    with pytest.raises(StepFailed, match="restricted to superusers still.*gpstop ended with exit code 2"):
+    with pytest.raises(StepFailed, match=r"restricted to superusers still.*gpstop ended with exit code 2"):
         server.restart_for_everybody(hook())
     assert forgotten == []
 
