@@ -168,6 +168,10 @@ def _expansion() -> tuple[Step, ...]:
         Replay("40c_gpexpand_tables_after_d5", select=progress_words),
         Prepare("tables that are expanded, but not in gpexpand's books",
                 "; ".join(f'psql -qc "ALTER TABLE ONLY {name} EXPAND TABLE" 2>&-' for name in expanded) + "; true"),
+        # Moving them again fails, and when recorded none of them was reached before the runs were interrupted.
+        Prepare("they are the last to be moved",
+                "psql -d postgres -qc \"UPDATE gpexpand.status_detail SET rank = 9 WHERE fq_name IN ("
+                + ", ".join(f"'{name}'" for name in expanded) + ')"'),
         Replay("55_gpexpand_redistribution_SIGINT", select=moved_part, faults={"slow-moves": "0.1"},
                interrupt=Interrupt("INT", MOVING)),
         Replay(
