@@ -90,3 +90,9 @@ def test_a_rollback_without_a_name_means_the_newest_expansion():
 def test_a_path_or_an_option_is_no_name_of_an_expansion(name):
     with pytest.raises(InvalidRequest):
         parse_request(RollbackRequest, {"expansion_id": name})
+
+
+def test_a_webhook_s_address_in_place_of_its_connection_is_refused_and_not_repeated():
+    with pytest.raises(InvalidRequest, match="no name of an Airflow connection") as refused:
+        parse_request(ExpansionRequest, {"new_hosts": ["sdw3", "sdw4"], "webhook_conn_id": "https://chat/T0/s3cret"})
+    assert "s3cret" not in str(refused.value)

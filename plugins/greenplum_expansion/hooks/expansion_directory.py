@@ -35,8 +35,9 @@ def taking_back(directory: ExpansionDirectory | None, run_id: str) -> Iterator[N
     """While the block runs, no gpexpand of this expansion begins: greenplum_rollback deletes what it would build.
 
     The note is written before anything is looked at, and the job of add_segments looks for it right before it becomes
-    gpexpand: so either the block sees that job at work, or the job sees the note. One that is left by a killed task
-    stays until the rollback is run again: what was begun must first come to its end.
+    gpexpand: so either the block sees that job at work, or the job sees the note. One that is left by a task that was
+    killed, or failed halfway, stays until the rollback is run again: what was begun must first come to its end. A block
+    that refused has begun nothing.
 
     :raises ActionRefused: gpexpand of add_segments is at work, or just begins
     """
@@ -45,15 +46,20 @@ def taking_back(directory: ExpansionDirectory | None, run_id: str) -> Iterator[N
         return
     coordinator, note = directory.hook.coordinator(), directory.file(TAKING_BACK)
     directory.ensure()
+    was_left = coordinator.exists(note)
     coordinator.write_text(note, f"{run_id}\n")
-    if directory.job_runs(ADD_SEGMENTS):
-        coordinator.run(["rm", "-f", "--", note])
-        raise ActionRefused(
-            f"Rollback of expansion {directory.expansion_id}",
-            "add_segments has begun meanwhile, and gpexpand is at work",
-            "let it end; or trigger greenplum_rollback with 'Stop a gpexpand that is at work'",
-        )
-    yield
+    try:
+        if directory.job_runs(ADD_SEGMENTS):
+            raise ActionRefused(
+                f"Rollback of expansion {directory.expansion_id}",
+                "add_segments has begun meanwhile, and gpexpand is at work",
+                "let it end; or trigger greenplum_rollback with 'Stop a gpexpand that is at work'",
+            )
+        yield
+    except ActionRefused:
+        if not was_left:
+            coordinator.run(["rm", "-f", "--", note])
+        raise
     coordinator.run(["rm", "-f", "--", note])
 
 

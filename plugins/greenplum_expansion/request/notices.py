@@ -11,6 +11,7 @@ from pydantic import BeforeValidator, field_validator
 from greenplum_expansion.request.section import Lines, Section, empty_as_none, field
 
 _NOTICES = "Notices"
+_CONN_ID = re.compile(r"[\w.-]+")
 _ADDRESS = re.compile(r"[^\s@,;:<>\"()\\]+@[A-Za-z0-9.-]+")
 
 
@@ -66,6 +67,16 @@ class NoticesSection(Section):
             if not address.isascii() or not _ADDRESS.fullmatch(address):
                 raise ValueError(f"{address!r} is not of the form name@host")
         return stripped
+
+    @field_validator("mail_conn_id", "webhook_conn_id")
+    @classmethod
+    def _is_a_name(cls, conn_id: str | None) -> str | None:
+        """A webhook's URL is a secret, and what is asked for stands in Airflow's pages: it is not repeated here."""
+        if conn_id is not None and not _CONN_ID.fullmatch(conn_id):
+            raise ValueError(
+                "this is no name of an Airflow connection; a URL or a password stands in the connection, never here"
+            )
+        return conn_id
 
     @property
     def tells_somebody(self) -> bool:
