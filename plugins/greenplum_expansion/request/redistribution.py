@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -91,13 +91,6 @@ class RedistributeRequest(Section):
     @classmethod
     def _check_patterns(cls, patterns: tuple[str, ...]) -> tuple[str, ...]:
         return clean_patterns(patterns)
-
-    @field_validator("until")
-    @classmethod
-    def _check_moment(cls, text: str | None) -> str | None:
-        if text is not None:
-            parse_moment(text, UTC)
-        return text
 
     @model_validator(mode="after")
     def _one_end(self) -> RedistributeRequest:

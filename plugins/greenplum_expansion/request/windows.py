@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, tzinfo
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import BeforeValidator, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, field_validator, model_validator
 
 from greenplum_expansion.planning.scheduler import WindowRules
 from greenplum_expansion.planning.windows import Calendar, Window, parse_rules, parse_zone
@@ -31,7 +31,14 @@ class MovedBy(StrEnum):
     SCHEDULE = "greenplum_redistribute"
 
 
-Moment = Annotated[str | None, BeforeValidator(empty_as_none)]
+def _check_moment(text: str | None) -> str | None:
+    if text is not None:
+        parse_moment(text, UTC)
+    return text
+
+
+Moment = Annotated[str | None, BeforeValidator(empty_as_none), AfterValidator(_check_moment)]
+"""A local time as people write it, or none; `parse_moment` reads it."""
 
 
 class WindowsSection(Section):
@@ -115,13 +122,6 @@ class WindowsSection(Section):
         for line in cleaned:
             _day(line)
         return cleaned
-
-    @field_validator("not_before", "last_end")
-    @classmethod
-    def _check_moment(cls, text: str | None) -> str | None:
-        if text is not None:
-            parse_moment(text, UTC)
-        return text
 
     @model_validator(mode="after")
     def _one_calendar(self) -> WindowsSection:
