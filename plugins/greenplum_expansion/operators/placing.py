@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 from greenplum_expansion.cluster.input_file import NewInstance
 from greenplum_expansion.cluster.tablespaces import Tablespace, instance_directories
-from greenplum_expansion.cluster.topology import Host, Mirroring, Topology
+from greenplum_expansion.cluster.topology import Topology
 from greenplum_expansion.hooks.tablespaces import read_tablespaces
 from greenplum_expansion.operators.run import ExpansionRun
-from greenplum_expansion.planning.placement import Wishes, place
+from greenplum_expansion.planning.placement import place
 from greenplum_expansion.planning.tablespaces import locate
-from greenplum_expansion.request import ExpansionRequest, MirroringChoice
+from greenplum_expansion.request.placing import request_hosts, wished_mirroring, wishes
 
 
 @dataclass(frozen=True)
@@ -53,26 +53,3 @@ def place_segments(run: ExpansionRun, topology: Topology) -> Placing:
     new = place(topology, request_hosts(request), wished_mirroring(request, topology), wishes(request))
     tablespaces = read_tablespaces(run.hook)
     return Placing(new, tablespaces, locate(topology, new, tablespaces, request.tablespace_wishes))
-
-
-def request_hosts(request: ExpansionRequest) -> list[Host]:
-    """The new hosts as asked for."""
-    return [Host(host.hostname, host.address) for host in request.new_hosts]
-
-
-def wished_mirroring(request: ExpansionRequest, topology: Topology) -> Mirroring:
-    """What was asked for; "as the cluster" is what the cluster has."""
-    if request.mirroring is MirroringChoice.GROUPED:
-        return "grouped"
-    return "spread" if request.mirroring is MirroringChoice.SPREAD else topology.mirroring
-
-
-def wishes(request: ExpansionRequest) -> Wishes:
-    """What was asked for beyond hosts and mirroring."""
-    return Wishes(
-        more_primaries=request.more_primaries,
-        primary_directories=request.primary_directories,
-        mirror_directories=request.mirror_directories,
-        first_primary_port=request.first_primary_port,
-        first_mirror_port=request.first_mirror_port,
-    )

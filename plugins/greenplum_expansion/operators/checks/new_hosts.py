@@ -25,11 +25,12 @@ from greenplum_expansion.operators.checks.looking import (
     names_of_new,
     parts_that_mend,
 )
-from greenplum_expansion.operators.placing import NOWHERE, Placing, place_segments, request_hosts
+from greenplum_expansion.operators.placing import NOWHERE, Placing, place_segments
 from greenplum_expansion.operators.run import ExpansionRun
 from greenplum_expansion.planning.placement import PlacementError
 from greenplum_expansion.planning.plan import Plan
 from greenplum_expansion.request import ExpansionRequest
+from greenplum_expansion.request.placing import request_hosts
 
 
 class CheckPlacesOperator(DependentCheckOperator):

@@ -1,0 +1,45 @@
+"""The app that Airflow's API server mounts under /greenplum."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.exceptions import HTTPException
+
+from greenplum_expansion.pages.rendering import HEADERS, airflow_root_of, fragment
+from greenplum_expansion.pages.routes import clusters, expansion, static, steering, wizard
+
+
+def make_app() -> FastAPI:
+    """All routes; each router brings the rule by which Airflow lets people in."""
+    app = FastAPI(title="Greenplum expansion", docs_url=None, redoc_url=None, openapi_url=None)
+    for routes in (static, clusters, expansion, steering, wizard):
+        for router in routes.ROUTERS:
+            app.include_router(router)
+    app.add_exception_handler(HTTPException, _refuse)
+    app.add_exception_handler(RequestValidationError, _refuse_form)
+    return app
+
+
+async def _refuse(request: Request, error: Exception) -> Response:
+    """In a page for who looks at one, in a sentence for a script; never more than Airflow itself would say."""
+    assert isinstance(error, HTTPException)
+    return _answer(request, error.status_code, str(error.detail))
+
+
+async def _refuse_form(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    said = "; ".join(f"{'.'.join(map(str, part['loc'][1:]))}: {part['msg']}" for part in error.errors())
+    return _answer(request, 422, f"This cannot be understood: {said}")
+
+
+def _answer(request: Request, status: int, words: str) -> Response:
+    wants_page = "text/html" in request.headers.get("accept", "") and "hx-request" not in request.headers
+    if request.method != "GET" or not wants_page:
+        return PlainTextResponse(words, status, HEADERS)
+    answer: HTMLResponse = fragment(
+        request, "refused.html", {"status": status, "words": words, "login": f"{airflow_root_of(request)}/auth/login"},
+        status=status,
+    )  # fmt: skip
+    return answer

@@ -1,0 +1,196 @@
+"""Clusters as the pages know them: from connections, from runs, and from the last look at each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from greenplum_expansion.checks.finding import Finding, worst_first
+from greenplum_expansion.cluster.state import Phase
+from greenplum_expansion.cluster.topology import Topology
+from greenplum_expansion.pages.access import EXPAND, LOOK, REDISTRIBUTE, ROLL_BACK
+from greenplum_expansion.pages.records import Records, Run
+
+CHANGING = (EXPAND, ROLL_BACK, REDISTRIBUTE)
+"""DAGs that work on a cluster; beside one of their runs no expansion may begin."""
+_LOOKED_AT = 40  # runs whose results are read to find the last look at each cluster
+
+
+@dataclass(frozen=True)
+class Look:
+    """What was seen of a cluster.
+
+    :param at: seconds since 1970
+    :param databases: bytes by name
+    """
+
+    at: float
+    version: str
+    topology: Topology
+    databases: Mapping[str, int]
+    state: str
+    because: str
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Look:
+        return cls(
+            at=data["at"],
+            version=data["version"],
+            topology=Topology.from_rows(data["instances"]),
+            databases={entry["name"]: entry["bytes"] for entry in data["databases"]},
+            state=data["state"],
+            because=data["because"],
+        )
+
+    @property
+    def size(self) -> int:
+        return sum(self.databases.values())
+
+    @property
+    def down(self) -> int:
+        return sum(not instance.is_up for instance in self.topology.instances)
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """One connection, and what is known of the cluster behind it.
+
+    :param looking: the run that looks at it now
+    :param active: the run that works on it now
+    :param last: the last expansion of it
+    """
+
+    conn_id: str
+    description: str
+    look: Look | None
+    looking: Run | None
+    active: Run | None
+    last: Run | None
+    problems: tuple[Finding, ...] = ()
+
+    @property
+    def refusal(self) -> str:
+        """Why no expansion may begin; empty if one may."""
+        if self.active:
+            return f"{self.active.dag_id} is under way: run {self.active.run_id}"
+        if self.look and self.look.state != Phase.IDLE and not self._has_ended_since(self.look.at):
+            return f"the cluster is '{self.look.state}', as was seen last: {self.look.because}"
+        return ""
+
+    def _has_ended_since(self, at: float) -> bool:
+        return bool(self.last and self.last.ended and self.last.ended.timestamp() > at)
+
+
+def read_clusters(records: Records, connections: Mapping[str, str]) -> list[Cluster]:
+    """Every cluster somebody may see.
+
+    :param connections: those the user may know of; clusters that runs name are seen by whoever may see the runs
+    """
+    runs = records.runs((EXPAND, LOOK, ROLL_BACK, REDISTRIBUTE))
+    names = sorted({*connections, *(run.connection for run in runs)})
+    looks = _looks(records, [run for run in runs if run.dag_id == LOOK][:_LOOKED_AT])
+    found = []
+    for name in names:
+        own = [run for run in runs if run.connection == name]
+        seen, problems = next((looks[run.run_id] for run in own if run.run_id in looks), (None, ()))
+        found.append(
+            Cluster(
+                conn_id=name,
+                description=connections.get(name, ""),
+                look=seen,
+                looking=next((run for run in own if run.dag_id == LOOK and run.is_active), None),
+                active=active_of(own),
+                last=next((run for run in own if run.dag_id == EXPAND and not run.conf.get("dry_run")), None),
+                problems=problems,
+            )
+        )
+    return found
+
+
+def active_of(runs: Iterable[Run]) -> Run | None:
+    """The run that works on the cluster; a dry run changes nothing, but claims it, too."""
+    return next((run for run in runs if run.dag_id in CHANGING and run.is_active), None)
+
+
+def _looks(records: Records, runs: Sequence[Run]) -> dict[str, tuple[Look | None, tuple[Finding, ...]]]:
+    """By run what was seen; a look that is not over yet is none."""
+    if not runs:
+        return {}
+    found: dict[str, tuple[Look | None, tuple[Finding, ...]]] = {}
+    for run_id, left in records.left(LOOK, [run.run_id for run in runs], keys=("cluster", "findings")):
+        if left.task_id != "cluster":
+            continue
+        look, findings = found.get(run_id, (None, ()))
+        if left.key == "cluster":
+            look = Look.from_dict(left.value)
+        else:
+            findings = tuple(worst_first(map(Finding.from_dict, left.value)))
+        found[run_id] = (look, findings)
+    return found
+
+
+@dataclass(frozen=True)
+class HostLook:
+    """A would-be host as it was last looked at.
+
+    :param state: "looking", "seen", "failed" (the look itself), or "not looked at"
+    """
+
+    typed: str
+    state: str
+    findings: tuple[Finding, ...] = ()
+
+
+@dataclass
+class HostLooks:
+    """All hosts of a draft; `others` is what concerns them together."""
+
+    hosts: list[HostLook] = field(default_factory=list)
+    others: list[Finding] = field(default_factory=list)
+
+    @property
+    def is_looking(self) -> bool:
+        return any(host.state == "looking" for host in self.hosts)
+
+
+def read_host_looks(records: Records, conn_id: str, hosts: Sequence[str]) -> HostLooks:
+    """For each host the newest look at this cluster that was asked to look at it."""
+    runs = [run for run in records.runs((LOOK,)) if run.connection == conn_id][:_LOOKED_AT]
+    asked = {typed: next((run for run in runs if typed in _typed(run)), None) for typed in hosts}
+    wanted = {run.run_id: run for run in asked.values() if run}
+    found = records.left(LOOK, list(wanted), keys=("findings",)) if wanted else []
+    labels = {
+        (run_id, task.map_index): task.label
+        for run_id in wanted
+        for task in records.tasks(LOOK, run_id)
+        if task.task_id == "host"
+    }
+    result = HostLooks()
+    for typed, run in asked.items():
+        if run is None:
+            result.hosts.append(HostLook(typed, "not looked at"))
+            continue
+        name = typed.partition("=")[0]
+        own = [
+            Finding.from_dict(data)
+            for run_id, left in found
+            if run_id == run.run_id
+            for data in left.value
+            if (left.task_id == "host" and labels.get((run_id, left.map_index)) == name)
+            or (left.task_id == "places" and data["subject"] == f"new host {name}")
+        ]
+        state = "looking" if run.is_active else "seen" if own or run.state == "success" else "failed"
+        result.hosts.append(HostLook(typed, state, tuple(worst_first(own))))
+    newest = next((run for run in runs if run.run_id in wanted), None)
+    named = {f"new host {typed.partition('=')[0]}" for typed in hosts}
+    for run_id, left in found:
+        if newest and run_id == newest.run_id and left.task_id in ("places", "cluster"):
+            result.others += [Finding.from_dict(data) for data in left.value if data["subject"] not in named]
+    result.others = worst_first(result.others)
+    return result
+
+
+def _typed(run: Run) -> set[str]:
+    entries = run.conf.get("new_hosts") or ()
+    return {entry for entry in entries if isinstance(entry, str)}

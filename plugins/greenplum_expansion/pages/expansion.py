@@ -1,0 +1,152 @@
+"""One run as its page shows it, put together from what its tasks left."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from threading import Lock
+from typing import Any
+
+from greenplum_expansion.checks.finding import Finding, Severity, worst_first
+from greenplum_expansion.pages import phases
+from greenplum_expansion.pages.chart import Chart, draw
+from greenplum_expansion.pages.records import Records, Run, Task
+from greenplum_expansion.planning.plan import Plan
+from greenplum_expansion.planning.record import LIST_KEY, NAMES_PREFIX, STATES_PREFIX, TableList
+from greenplum_expansion.planning.section import Section
+
+MOVE = "redistribute.move_tables"
+PROGRESS_KEY, FAILED_KEY, REPORT_KEY = "progress", "failed_tables", "report"
+_MOVING_TASKS = (MOVE, "move_tables")  # in greenplum_expand, and in greenplum_redistribute
+
+
+@dataclass(frozen=True)
+class Live:
+    """What changes while the run goes on.
+
+    :param over: tasks that are over; with it changes what these have left
+    :param version: of the list of tables
+    """
+
+    run: Run
+    phases: list[phases.PhaseState]
+    progress: Mapping[str, Any]
+    chart: Chart | None
+    failed_tables: list[Mapping[str, Any]]
+    failed_tasks: list[Task]
+    asks: str
+    over: int
+    version: str
+    now: datetime
+
+    @property
+    def is_over(self) -> bool:
+        return not self.run.is_active
+
+    @property
+    def share(self) -> float:
+        """Of the bytes, 0 to 1; of the tables where all are empty."""
+        if not self.progress:
+            return 0.0
+        size = self.progress.get("bytes") or {}
+        if size.get("total"):
+            return float(min(1.0, size.get("done", 0) / size["total"]))
+        tables = self.progress.get("tables") or {}
+        total = sum(tables.values())
+        return float(tables.get("done", 0) / total) if total else 0.0
+
+    @property
+    def mover(self) -> str:
+        """The task that moves tables, if this run has one."""
+        names = {task for state in self.phases for task in state.phase.tasks}
+        return "move_tables" if "move_tables" in names else MOVE if "redistribute." in names else ""
+
+
+def read_live(records: Records, run: Run) -> Live:
+    """By one small query, and two more once tables move."""
+    tasks = records.tasks(run.dag_id, run.run_id)
+    states = {task.task_id: task.state for task in tasks}
+    progress: Mapping[str, Any] = {}
+    failed: list[Mapping[str, Any]] = []
+    version = ""
+    if any(states.get(name) for name in _MOVING_TASKS):
+        for _, left in records.left(run.dag_id, run.run_id, keys=(PROGRESS_KEY, FAILED_KEY)):
+            if left.key == PROGRESS_KEY:
+                progress = left.value
+            else:
+                failed = left.value
+        newest = records.stamps(run.dag_id, run.run_id, (NAMES_PREFIX, STATES_PREFIX))
+        version = newest.isoformat() if newest else ""
+    question = None
+    if any(task.state == "awaiting_input" for task in tasks):
+        question = records.question(run.dag_id, run.run_id)
+    return Live(
+        run=run,
+        phases=phases.judge(phases.phases_of(run.dag_id, tasks), tasks),
+        progress=progress,
+        chart=draw(progress) if progress else None,
+        failed_tables=failed,
+        failed_tasks=[task for task in tasks if task.state == "failed"],
+        asks=question.mark if question else "",
+        over=sum(task.state in ("success", "failed", "skipped", "upstream_failed") for task in tasks),
+        version=version,
+        now=datetime.now(UTC),
+    )
+
+
+def read_tables(records: Records, run: Run, version: str) -> TableList:
+    """The list of tables; unpacked once a version, as people search and leaf through it."""
+    key = (run.dag_id, run.run_id, version)
+    with _lock:
+        if key in _unpacked:
+            _unpacked.move_to_end(key)
+            return _unpacked[key]
+    left = records.left(run.dag_id, run.run_id, keys=(LIST_KEY,), prefixes=(NAMES_PREFIX, STATES_PREFIX))
+    tables = TableList.assemble((entry.key, entry.value) for _, entry in left)
+    with _lock:
+        _unpacked[key] = tables
+        while len(_unpacked) > _KEPT:
+            _unpacked.popitem(last=False)
+    return tables
+
+
+_KEPT = 4  # lists; one of a hundred thousand tables takes some 30 MB
+_unpacked: OrderedDict[tuple[str, str, str], TableList] = OrderedDict()
+_lock = Lock()
+
+
+@dataclass(frozen=True)
+class Found:
+    """What the tasks have found out so far."""
+
+    findings: list[Finding]
+    sections: list[Section]
+    plan: Plan | None
+
+    @property
+    def counts(self) -> dict[Severity, int]:
+        return {severity: sum(f.severity is severity for f in self.findings) for severity in Severity}
+
+
+def read_found(records: Records, run: Run) -> Found:
+    """Findings worst first, sections in the order they were left, and the plan."""
+    findings: list[Finding] = []
+    sections: list[Section] = []
+    for _, left in records.left(run.dag_id, run.run_id, keys=("findings", "section")):
+        if left.key == "findings":
+            findings += [Finding.from_dict(data) for data in left.value or ()]
+        else:
+            sections.append(Section.from_dict(left.value))
+    planned = records.left(run.dag_id, run.run_id, keys=("return_value",), task_id="make_plan")
+    plan = Plan.from_dict(planned[-1][1].value) if planned else None
+    return Found(worst_first(findings), sections, plan)
+
+
+def read_report(records: Records, run: Run) -> dict[str, Any] | None:
+    """The report; None as long as there is none."""
+    for _, left in records.left(run.dag_id, run.run_id, keys=(REPORT_KEY,)):
+        report: dict[str, Any] = left.value
+        return report
+    return None

@@ -1,0 +1,196 @@
+"""What Airflow knows: the one module of the pages that reads Airflow's tables.
+
+Reads only, one statement a question. Values are as their task pushed them: nothing here knows what they mean.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from airflow.models.connection import Connection
+from airflow.models.dag import DagModel
+from airflow.models.dagrun import DagRun
+from airflow.models.hitl import HITLDetail
+from airflow.models.taskinstance import TaskInstance
+from airflow.models.xcom import XComModel
+from sqlalchemy import func, or_, select
+from sqlalchemy.orm import Session
+
+from greenplum_expansion.provider_info import CONNECTION_TYPE
+
+RECENT = 200  # runs that are looked through; far more than have something to tell
+
+
+@dataclass(frozen=True)
+class Run:
+    """A DAG run; `conf` is what was asked for."""
+
+    dag_id: str
+    run_id: str
+    state: str
+    conf: Mapping[str, Any]
+    started: datetime | None
+    ended: datetime | None
+    asked_by: str
+
+    @property
+    def is_active(self) -> bool:
+        return self.state in ("queued", "running")
+
+    @property
+    def connection(self) -> str:
+        return str(self.conf.get("greenplum_conn_id") or "greenplum_default")
+
+
+@dataclass(frozen=True)
+class Task:
+    """One task instance; `label` tells mapped ones apart."""
+
+    task_id: str
+    map_index: int
+    state: str | None
+    started: datetime | None
+    ended: datetime | None
+    try_number: int
+    label: str
+
+
+@dataclass(frozen=True)
+class Left:
+    """What one task instance left under one key."""
+
+    task_id: str
+    map_index: int
+    key: str
+    value: Any
+    at: datetime
+
+
+@dataclass(frozen=True)
+class Question:
+    """What a task asks a person, unanswered."""
+
+    task_id: str
+    map_index: int
+    subject: str
+    body: str
+    options: tuple[str, ...]
+    params: Mapping[str, Any]
+    asked: datetime
+
+    @property
+    def mark(self) -> str:
+        """Another one for another question."""
+        return f"{self.task_id}.{self.map_index}.{int(self.asked.timestamp())}"
+
+
+class Records:
+    """Airflow's tables, as far as the pages need them."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def connections(self) -> dict[str, str]:
+        """Ids of the connections to clusters, with their descriptions; nothing else of them leaves this method."""
+        statement = select(Connection.conn_id, Connection.description).where(Connection.conn_type == CONNECTION_TYPE)
+        return {conn_id: description or "" for conn_id, description in self._session.execute(statement)}
+
+    def installed(self, dag_ids: Iterable[str]) -> set[str]:
+        """Those of the DAGs that can be started: known, and not paused."""
+        statement = select(DagModel.dag_id).where(
+            DagModel.dag_id.in_(list(dag_ids)), DagModel.is_stale.is_(False), DagModel.is_paused.is_(False)
+        )
+        return set(self._session.scalars(statement))
+
+    def runs(self, dag_ids: Sequence[str], *, active: bool = False) -> list[Run]:
+        """The newest runs first."""
+        statement = select(*_RUN).where(DagRun.dag_id.in_(dag_ids)).order_by(DagRun.id.desc()).limit(RECENT)
+        if active:
+            statement = statement.where(DagRun.state.in_(("queued", "running")))
+        return [_run(row) for row in self._session.execute(statement)]
+
+    def run(self, dag_id: str, run_id: str) -> Run | None:
+        """One run; None if there is none."""
+        row = self._session.execute(select(*_RUN).where(DagRun.dag_id == dag_id, DagRun.run_id == run_id)).one_or_none()
+        return None if row is None else _run(row)
+
+    def tasks(self, dag_id: str, run_id: str) -> list[Task]:
+        """All task instances of a run."""
+        ti = TaskInstance
+        label: Any = ti.rendered_map_index  # an expression of SQL here, which its annotation does not say
+        columns = (ti.task_id, ti.map_index, ti.state, ti.start_date, ti.end_date, ti.try_number, label)
+        statement: Any = select(*columns).where(ti.dag_id == dag_id, ti.run_id == run_id)
+        return [
+            Task(row[0], row[1], row[2], row[3], row[4], row[5], str(row[6] or ""))
+            for row in self._session.execute(statement)
+        ]
+
+    def left(
+        self,
+        dag_id: str,
+        run_ids: str | Iterable[str],
+        *,
+        keys: Iterable[str] = (),
+        prefixes: Iterable[str] = (),
+        task_id: str | None = None,
+    ) -> list[tuple[str, Left]]:
+        """What tasks of these runs, or one task, left under these keys, the oldest first, with the run each is of."""
+        x = XComModel
+        wanted = [x.key.in_(list(keys)), *(x.key.startswith(prefix, autoescape=True) for prefix in prefixes)]
+        runs = [run_ids] if isinstance(run_ids, str) else list(run_ids)
+        statement = (
+            select(x.run_id, x.task_id, x.map_index, x.key, x.value, x.timestamp)
+            .where(x.dag_id == dag_id, x.run_id.in_(runs), or_(*wanted))
+            .order_by(x.timestamp)
+        )
+        if task_id is not None:
+            statement = statement.where(x.task_id == task_id)
+        found = self._session.execute(statement)
+        return [
+            (row.run_id, Left(row.task_id, row.map_index, row.key, XComModel.deserialize_value(row), row.timestamp))
+            for row in found
+        ]
+
+    def stamps(self, dag_id: str, run_id: str, prefixes: Iterable[str]) -> datetime | None:
+        """When the newest of these was left, without reading any."""
+        x = XComModel
+        wanted = [x.key.startswith(prefix, autoescape=True) for prefix in prefixes]
+        newest: datetime | None = self._session.scalar(
+            select(func.max(x.timestamp)).where(x.dag_id == dag_id, x.run_id == run_id, or_(*wanted))
+        )
+        return newest
+
+    def question(self, dag_id: str, run_id: str) -> Question | None:
+        """What the run asks a person now; the oldest if there are several."""
+        ti, asked = TaskInstance, HITLDetail
+        statement = (
+            select(ti.task_id, ti.map_index, asked.subject, asked.body, asked.options, asked.params, asked.created_at)
+            .join(ti, ti.id == asked.ti_id)
+            .where(ti.dag_id == dag_id, ti.run_id == run_id, asked.responded_at.is_(None))
+            .where(ti.state.in_(("awaiting_input", "deferred")))
+            .order_by(asked.created_at)
+            .limit(1)
+        )
+        row = self._session.execute(statement).one_or_none()
+        if row is None:
+            return None
+        return Question(row[0], row[1], row[2], row[3] or "", tuple(row[4]), row[5] or {}, row[6])
+
+
+_RUN = (
+    DagRun.dag_id,
+    DagRun.run_id,
+    DagRun.state,
+    DagRun.conf,
+    DagRun.start_date,
+    DagRun.end_date,
+    DagRun.triggering_user_name,
+)
+
+
+def _run(row: Any) -> Run:
+    conf = row.conf if isinstance(row.conf, dict) else {}
+    return Run(row.dag_id, row.run_id, str(row.state), conf, row.start_date, row.end_date, row[6] or "")

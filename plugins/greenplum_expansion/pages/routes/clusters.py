@@ -1,0 +1,95 @@
+"""The clusters, and the task bar that stands on every page."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow.api_fastapi.app import get_auth_manager
+from airflow.api_fastapi.common.db.common import SessionDep
+from airflow.api_fastapi.core_api.security import GetUserDep
+from fastapi import APIRouter, Request
+from fastapi.responses import RedirectResponse, Response
+from pydantic import BaseModel, Field
+
+from greenplum_expansion.pages.access import EXPAND, LOOK, Acting, reading, starting
+from greenplum_expansion.pages.airflow_api import AirflowApiDep
+from greenplum_expansion.pages.clusters import CHANGING, read_clusters
+from greenplum_expansion.pages.records import Records
+from greenplum_expansion.pages.rendering import HEADERS, fragment, page, root_of
+
+router = APIRouter(dependencies=reading(EXPAND))
+looking = APIRouter(dependencies=starting(LOOK))
+
+
+def visible_connections(records: Records, user: Any) -> dict[str, str]:
+    """Those to clusters, if this user may see connections at all; else only what runs name is seen."""
+    if not get_auth_manager().is_authorized_connection(method="GET", user=user):
+        return {}
+    return records.connections()
+
+
+def may_start(user: Any, dag_id: str = EXPAND) -> bool:
+    """Whether the page offers what the route would refuse otherwise."""
+    from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity, DagDetails
+
+    return get_auth_manager().is_authorized_dag(
+        method="POST", access_entity=DagAccessEntity.RUN, details=DagDetails(id=dag_id), user=user
+    )
+
+
+@router.get("/")
+def home(request: Request) -> Response:
+    """The clusters are where everything begins."""
+    return RedirectResponse(f"{root_of(request)}/clusters", headers=HEADERS)
+
+
+@router.get("/clusters")
+def clusters(request: Request, session: SessionDep, user: GetUserDep) -> Response:
+    """All clusters somebody may see."""
+    return page(request, "clusters.html", user, {**_clusters(session, user), "bar": read_bar(Records(session))})
+
+
+@router.get("/clusters/list")
+def clusters_list(request: Request, session: SessionDep, user: GetUserDep) -> Response:
+    """The list alone, which looks again every five seconds."""
+    return fragment(request, "clusters_list.html", _clusters(session, user))
+
+
+@router.get("/bar")
+def bar(request: Request, session: SessionDep) -> Response:
+    """What works on any cluster now."""
+    return fragment(request, "bar.html", {"bar": read_bar(Records(session))})
+
+
+class LookRequest(BaseModel):
+    """Which cluster is to be looked at."""
+
+    greenplum_conn_id: str = Field(min_length=1, max_length=250)
+
+
+@looking.post("/clusters/look")
+def look(asked: LookRequest, _: Acting, api: AirflowApiDep) -> dict[str, str]:
+    """Start a look at a cluster; it is seen in the list when it is there."""
+    conf = {"greenplum_conn_id": asked.greenplum_conn_id}
+    return {"run_id": api.trigger(LOOK, conf, "a look, from the page of the clusters")}
+
+
+def read_bar(records: Records) -> list[dict[str, Any]]:
+    """The runs that work on clusters now, with the task each is at."""
+    at_work = ("running", "deferred", "awaiting_input")
+    entries = []
+    for run in records.runs(CHANGING, active=True)[:5]:
+        now = [task for task in records.tasks(run.dag_id, run.run_id) if task.state in at_work]
+        names = list(dict.fromkeys(task.task_id for task in now if task.task_id != "redistribute.watch_progress"))
+        asks = any(task.state == "awaiting_input" for task in now)
+        entries.append({"run": run, "tasks": names[:3], "asks": asks})
+    return entries
+
+
+def _clusters(session: Any, user: Any) -> dict[str, Any]:
+    records = Records(session)
+    found = read_clusters(records, visible_connections(records, user))
+    return {"clusters": found, "may_expand": may_start(user), "may_look": may_start(user, LOOK)}
+
+
+ROUTERS = (router, looking)

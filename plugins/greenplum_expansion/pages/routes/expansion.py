@@ -1,0 +1,178 @@
+"""One run: its phases, its tables, what it found, and its report."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Annotated, Any, Literal
+
+from airflow.api_fastapi.app import get_auth_manager
+from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity, DagDetails
+from airflow.api_fastapi.common.db.common import SessionDep
+from airflow.api_fastapi.core_api.security import GetUserDep
+from fastapi import APIRouter, HTTPException, Query, Request
+from fastapi.responses import Response
+
+from greenplum_expansion.pages.access import STEER, reading
+from greenplum_expansion.pages.expansion import Live, read_found, read_live, read_report, read_tables
+from greenplum_expansion.pages.records import Records, Run
+from greenplum_expansion.pages.rendering import HEADERS, STATIC, fragment, page, text
+from greenplum_expansion.pages.routes.clusters import may_start, read_bar
+from greenplum_expansion.pages.tables import SORTS, WORDS, Wanted, select
+from greenplum_expansion.planning.section import Section
+
+router = APIRouter(prefix="/runs/{dag_id}/{run_id}", dependencies=reading())
+
+_STOP_ASKING = 286  # htmx: swap, and do not ask again
+
+
+def require_run(records: Records, dag_id: str, run_id: str) -> Run:
+    """:raises HTTPException: 404, there is none"""
+    run = records.run(dag_id, run_id)
+    if run is None:
+        raise HTTPException(404, f"there is no run {run_id} of {dag_id}")
+    return run
+
+
+def may_change(user: Any, dag_id: str, entity: DagAccessEntity) -> bool:
+    """Whether the page offers what the route would refuse otherwise."""
+    return get_auth_manager().is_authorized_dag(
+        method="PUT", access_entity=entity, details=DagDetails(id=dag_id), user=user
+    )
+
+
+@router.get("")
+def expansion(dag_id: str, run_id: str, request: Request, session: SessionDep, user: GetUserDep) -> Response:
+    """The page; what is large on it is asked for by itself when the page stands."""
+    records = Records(session)
+    run = require_run(records, dag_id, run_id)
+    values = {**_live(records, run, user), "bar": [entry for entry in read_bar(records) if entry["run"] != run]}
+    return page(request, "expansion.html", user, values)
+
+
+@router.get("/live")
+def live(
+    dag_id: str,
+    run_id: str,
+    request: Request,
+    session: SessionDep,
+    user: GetUserDep,
+    asks: str = "",
+    over: int = -1,
+    version: str = "",
+) -> Response:
+    """What changes; with it the news on which the other parts of the page look again.
+
+    :param asks, over, version: what the page has seen already
+    """
+    records = Records(session)
+    run = require_run(records, dag_id, run_id)
+    values = _live(records, run, user)
+    now: Live = values["live"]
+    news = [
+        *(["question"] if now.asks != asks else []),
+        *(["found"] if now.over != over else []),
+        *(["tables"] if now.version != version else []),
+    ]
+    status = _STOP_ASKING if now.is_over else 200
+    headers = {"HX-Trigger-After-Swap": json.dumps(dict.fromkeys(news, True))} if news else {}
+    return fragment(request, "live.html", values, status=status, headers=headers)
+
+
+@router.get("/tables")
+def tables(
+    dag_id: str,
+    run_id: str,
+    request: Request,
+    session: SessionDep,
+    search: Annotated[str, Query(max_length=200)] = "",
+    state: Annotated[str, Query(max_length=1)] = "",
+    sort: Literal["order", "name", "size", "seconds"] = "order",
+    descending: bool = False,
+    number: Annotated[int, Query(ge=1, le=1_000_000)] = 1,
+    version: Annotated[str, Query(max_length=40)] = "",
+) -> Response:
+    """One page of the list of tables."""
+    records = Records(session)
+    run = require_run(records, dag_id, run_id)
+    wanted = Wanted(search, state, sort, descending, number)
+    found = select(read_tables(records, run, version), wanted)
+    values = {"run": run, "found": found, "wanted": wanted, "words": WORDS, "sorts": SORTS}
+    return fragment(request, "tables.html", values)
+
+
+@router.get("/found")
+def found(dag_id: str, run_id: str, request: Request, session: SessionDep) -> Response:
+    """Findings, plan, what the steps told, and the report."""
+    records = Records(session)
+    run = require_run(records, dag_id, run_id)
+    values = {"run": run, "found": read_found(records, run), "report": read_report(records, run)}
+    return fragment(request, "found.html", values)
+
+
+@router.get("/question")
+def question(dag_id: str, run_id: str, request: Request, session: SessionDep, user: GetUserDep) -> Response:
+    """What the run asks a person now, with the existing layout beside it."""
+    records = Records(session)
+    run = require_run(records, dag_id, run_id)
+    asked = records.question(dag_id, run_id)
+    values = {
+        "run": run,
+        "asked": asked,
+        "fields": [] if asked is None else [_field(name, entry) for name, entry in asked.params.items()],
+        "plan": read_found(records, run).plan if asked else None,
+        "may_answer": may_change(user, dag_id, DagAccessEntity.HITL_DETAIL),
+    }
+    return fragment(request, "question.html", values)
+
+
+@router.get("/report.json")
+def report_json(dag_id: str, run_id: str, session: SessionDep) -> Response:
+    """The report, as the task `report` left it."""
+    report = _require_report(session, dag_id, run_id)
+    body = json.dumps(report, indent=1, ensure_ascii=False)
+    return Response(body, media_type="application/json", headers={**HEADERS, **_kept(report, "json")})
+
+
+@router.get("/report.html")
+def report_html(dag_id: str, run_id: str, session: SessionDep) -> Response:
+    """The report, to be kept: one file that needs no other."""
+    report = _require_report(session, dag_id, run_id)
+    sections = [Section.from_dict(section) for section in report["sections"]]
+    style = (STATIC / "pages.css").read_text(encoding="utf-8")
+    body = text("report.html", {"report": report, "sections": sections, "style": style})
+    return Response(body, media_type="text/html", headers={**HEADERS, **_kept(report, "html")})
+
+
+def _require_report(session: Any, dag_id: str, run_id: str) -> dict[str, Any]:
+    records = Records(session)
+    report = read_report(records, require_run(records, dag_id, run_id))
+    if report is None:
+        raise HTTPException(404, f"run {run_id} has no report (yet)")
+    return report
+
+
+def _kept(report: dict[str, Any], suffix: str) -> dict[str, str]:
+    name = re.sub(r"[^A-Za-z0-9_.-]+", "_", f"expansion-{report['connection']}-{report['expansion_id']}")
+    return {"Content-Disposition": f'attachment; filename="{name}.{suffix}"'}
+
+
+def _field(name: str, entry: Any) -> dict[str, str]:
+    """A field of the question's form: with its schema, or only its value."""
+    if isinstance(entry, dict) and "value" in entry:
+        schema = entry.get("schema") or {}
+        return {"name": name, "value": str(entry["value"] or ""), "title": str(schema.get("title") or name)}
+    return {"name": name, "value": str(entry or ""), "title": name}
+
+
+def _live(records: Records, run: Run, user: Any) -> dict[str, Any]:
+    now = read_live(records, run)
+    return {
+        "run": run,
+        "live": now,
+        "may_retry": may_change(user, run.dag_id, DagAccessEntity.TASK_INSTANCE),
+        "may_steer": run.is_active and may_start(user, STEER) and STEER in records.installed((STEER,)),
+    }
+
+
+ROUTERS = (router,)

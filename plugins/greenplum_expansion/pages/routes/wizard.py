@@ -1,0 +1,218 @@
+"""The wizard: judges a draft step by step, and starts what it comes to."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any, Literal
+
+from airflow.api_fastapi.common.db.common import SessionDep
+from airflow.api_fastapi.core_api.security import GetUserDep
+from fastapi import APIRouter, HTTPException, Query, Request
+from fastapi.responses import Response
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from greenplum_expansion.pages.access import EXPAND, LOOK, Acting, starting
+from greenplum_expansion.pages.airflow_api import AirflowApiDep
+from greenplum_expansion.pages.clusters import Cluster, read_clusters, read_host_looks
+from greenplum_expansion.pages.records import Records
+from greenplum_expansion.pages.rendering import fragment, page, root_of
+from greenplum_expansion.pages.routes.clusters import may_start, read_bar, visible_connections
+from greenplum_expansion.pages.wizard import (
+    CONNECTION,
+    HOSTS,
+    STEPS,
+    Judged,
+    Step,
+    add_hosts,
+    ask,
+    conf_of,
+    first_wrong,
+    host_lines,
+    judge,
+    known,
+    next_windows,
+    picture,
+)
+from greenplum_expansion.pages.words import in_path
+from greenplum_expansion.request.preparation import PreparationSection
+
+router = APIRouter(prefix="/wizard", dependencies=starting(EXPAND))
+looking = APIRouter(prefix="/wizard", dependencies=[*starting(EXPAND), *starting(LOOK)])
+
+_MOST_HOSTS = 1000
+
+
+class Asked(BaseModel):
+    """A draft, and what is to be done with it.
+
+    :param step: where the page stands
+    :param go: stay there, or go on to the next one if this one is right, back, or to one by its key
+    :param add, remove: hosts, as they are typed
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    step: str
+    go: str = "stay"
+    draft: dict[str, Any]
+    add: str = Field(default="", max_length=100_000)
+    remove: str = Field(default="", max_length=600)
+
+
+@router.get("")
+def wizard(
+    request: Request, session: SessionDep, user: GetUserDep, conn: Annotated[str, Query(max_length=250)] = ""
+) -> Response:
+    """The page around the steps; the browser brings the draft it has kept, and gets its step."""
+    values = {"conn": conn, "steps": STEPS, "bar": read_bar(Records(session))}
+    return page(request, "wizard.html", user, values)
+
+
+@router.post("/step")
+def step(request: Request, asked: Asked, session: SessionDep, user: GetUserDep, _: Acting) -> Response:
+    """Judge the draft, and show the step that comes next."""
+    draft, here = known(asked.draft), _step(asked.step)
+    wrong = Judged()
+    problems = add_hosts(draft, asked.add) if asked.add else []
+    if asked.remove:
+        draft[HOSTS] = [line for line in host_lines(draft) if line != asked.remove]
+    if len(host_lines(draft)) > _MOST_HOSTS:
+        raise HTTPException(422, f"more than {_MOST_HOSTS} hosts cannot be added at once")
+    if asked.go == "next":
+        wrong = judge(here, draft)
+        if not wrong and here is not STEPS[-1]:
+            here = STEPS[STEPS.index(here) + 1]
+    elif asked.go == "back":
+        here = STEPS[max(0, STEPS.index(here) - 1)]
+    elif asked.go != "stay":
+        target = _step(asked.go)
+        here = first_wrong(draft, target) or target
+        wrong = judge(here, draft) if here is not target else wrong
+    return fragment(request, "wizard_step.html", _show(session, user, here, draft, wrong, problems))
+
+
+@router.post("/preview")
+def preview(request: Request, asked: Asked, session: SessionDep, user: GetUserDep, _: Acting) -> Response:
+    """What the draft comes to, as one types: errors, windows, hosts before and after."""
+    draft, here = known(asked.draft), _step(asked.step)
+    values = _show(session, user, here, draft, judge(here, draft), [])
+    return fragment(request, "wizard_preview.html", values)
+
+
+@router.get("/hosts")
+def hosts(
+    request: Request,
+    session: SessionDep,
+    conn: Annotated[str, Query(max_length=250)],
+    host: Annotated[list[str] | None, Query(max_length=_MOST_HOSTS)] = None,
+) -> Response:
+    """What the looks at the draft's hosts have found so far."""
+    looks = read_host_looks(Records(session), conn, host or [])
+    return fragment(request, "wizard_looks.html", {"looks": looks, "conn": conn, "hosts": host or []})
+
+
+@looking.post("/look")
+def look(asked: Asked, _: Acting, api: AirflowApiDep) -> dict[str, str]:
+    """Look at the draft's cluster and hosts, as the preparation that is asked for would find them."""
+    draft = known(asked.draft)
+    kept = {name: draft[name] for name in (*_LOOKED_WITH, *PreparationSection.model_fields) if name in draft}
+    conf = {CONNECTION: draft.get(CONNECTION, ""), **kept, HOSTS: host_lines(draft)}
+    return {"run_id": api.trigger(LOOK, conf, "a look, from the wizard")}
+
+
+_LOOKED_WITH = ("more_primaries", "mirroring", "primary_directories", "mirror_directories")
+
+
+class Expand(BaseModel):
+    """The draft, to be carried out, or only to be checked (`dry_run`)."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    draft: dict[str, Any]
+    kind: Literal["expand", "dry run"]
+
+
+@router.post("/expand")
+def expand(
+    request: Request, asked: Expand, session: SessionDep, user: GetUserDep, _: Acting, api: AirflowApiDep
+) -> dict[str, str]:
+    """Start greenplum_expand as the user who is logged in; returns where it is watched."""
+    draft = {**known(asked.draft), "dry_run": asked.kind == "dry run"}
+    conf = _require_conf(draft)
+    records = Records(session)
+    cluster = _cluster(records, user, conf[CONNECTION])
+    if cluster and cluster.refusal:
+        raise HTTPException(409, f"No expansion of {conf[CONNECTION]} can begin: {cluster.refusal}")
+    run_id = api.trigger(EXPAND, conf, "from the wizard")
+    return {"run_id": run_id, "page": f"{root_of(request)}/runs/{EXPAND}/{in_path(run_id)}"}
+
+
+def _require_conf(draft: dict[str, Any]) -> dict[str, Any]:
+    try:
+        return conf_of(draft)
+    except ValidationError as error:
+        said = "; ".join(
+            f"{detail['loc'][0]}: {detail['msg']}" if detail["loc"] else detail["msg"] for detail in error.errors()
+        )
+        raise HTTPException(422, f"The request is not right: {said}") from None
+
+
+def _step(key: str) -> Step:
+    found = next((step for step in STEPS if step.key == key), None)
+    if found is None:
+        raise HTTPException(422, f"the wizard has no step {key!r}")
+    return found
+
+
+def _cluster(records: Records, user: Any, conn_id: str) -> Cluster | None:
+    clusters = read_clusters(records, visible_connections(records, user))
+    return next((cluster for cluster in clusters if cluster.conn_id == conn_id), None)
+
+
+def _show(
+    session: Any, user: Any, here: Step, draft: dict[str, Any], wrong: Judged, problems: list[str]
+) -> dict[str, Any]:
+    records = Records(session)
+    clusters = read_clusters(records, visible_connections(records, user))
+    if CONNECTION not in draft and clusters:
+        draft[CONNECTION] = clusters[0].conn_id
+    cluster = next((entry for entry in clusters if entry.conn_id == draft.get(CONNECTION)), None)
+    shown, more = ask(here, draft, wrong)
+    values: dict[str, Any] = {
+        "steps": STEPS,
+        "step": here,
+        "draft": draft,
+        "controls": shown,
+        "more": more,
+        "wrong": wrong,
+        "problems": problems,
+        "clusters": clusters,
+        "cluster": cluster,
+        "hosts": host_lines(draft),
+        "looks": None,
+        "picture": None,
+        "windows": [],
+        "conf": "",
+        "may_look": may_start(user, LOOK),
+    }
+    if here.key == "hosts" or here.key == "review":
+        values["looks"] = read_host_looks(records, str(draft.get(CONNECTION)), values["hosts"])
+    if here.key in ("places", "review") and cluster and cluster.look:
+        values["picture"] = picture(draft, cluster.look.topology)
+    if here.key in ("tables", "review"):
+        values["windows"] = next_windows(draft)
+    if here.key == "review":
+        if not wrong:
+            wrong = values["wrong"] = judge(here, draft)
+        if not wrong:
+            values["conf"] = json.dumps(conf_of(draft), indent=2, ensure_ascii=False)
+        values["chosen"] = [
+            control
+            for every in STEPS
+            for control in (*ask(every, draft, wrong)[0], *ask(every, draft, wrong)[1])
+            if not control.is_default and control.name not in (CONNECTION, HOSTS)
+        ]
+    return values
+
+
+ROUTERS = (router, looking)

@@ -1,0 +1,232 @@
+// What the pages do beyond htmx: send JSON with their token, keep the wizard's draft, show times where one is.
+"use strict";
+
+const meta = (name) => document.querySelector(`meta[name="${name}"]`).content;
+const wizard = document.getElementById("wizard");
+const DRAFT = "greenplum-expansion-draft";
+
+// --- telling ---------------------------------------------------------------------------------------------------------
+
+function say(words, wrong = false) {
+  const place = document.getElementById("said");
+  place.textContent = words;
+  place.className = wrong ? "wrong" : "";
+  clearTimeout(say.timer);
+  say.timer = setTimeout(() => { place.textContent = ""; place.className = ""; }, wrong ? 15000 : 6000);
+}
+
+function showTimes(root) {
+  const format = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
+  for (const time of root.querySelectorAll("time[datetime]")) {
+    if (!time.title) {
+      time.title = time.textContent;
+      time.textContent = format.format(new Date(time.dateTime));
+    }
+  }
+}
+
+// --- asking the server -----------------------------------------------------------------------------------------------
+
+async function post(url, body) {
+  const answer = await fetch(url, {
+    method: "POST",
+    credentials: "same-origin",
+    headers: { "Content-Type": "application/json", "X-Greenplum-Token": meta("greenplum-token") },
+    body: JSON.stringify(body),
+  });
+  if (!answer.ok) throw new Error(await answer.text());
+  return answer;
+}
+
+async function act(button, url, body, then) {
+  button.disabled = true;
+  try {
+    const said = await (await post(url, body)).json();
+    if (said.done) say(`Done: ${said.done}.`);
+    if (then) htmx.trigger(document.body, then);
+  } catch (error) {
+    say(error.message, true);
+  } finally {
+    button.disabled = false;
+  }
+}
+
+document.addEventListener("click", (event) => {
+  const button = event.target.closest("[data-post]");
+  if (button) act(button, button.dataset.post, JSON.parse(button.dataset.body), button.dataset.then);
+});
+
+document.addEventListener("submit", async (event) => {
+  const form = event.target.closest("[data-answer]");
+  if (!form) return;
+  event.preventDefault();
+  const inputs = Object.fromEntries([...form.querySelectorAll("textarea")].map((field) => [field.name, field.value]));
+  const body = { mark: form.dataset.mark, option: event.submitter.value, inputs };
+  await act(event.submitter, form.dataset.answer, body, "live");
+  htmx.trigger(document.body, "question");
+});
+
+// --- inside Airflow's frame ------------------------------------------------------------------------------------------
+
+// Airflow shows us in a frame that may not navigate the window; its router listens to the window's history, though.
+document.addEventListener("click", (event) => {
+  const link = event.target.closest("a[data-airflow]");
+  if (!link || window.parent === window) return;
+  event.preventDefault();
+  window.parent.history.pushState({}, "", link.href);
+  window.parent.dispatchEvent(new PopStateEvent("popstate"));
+});
+
+document.body.addEventListener("htmx:responseError", (event) => say(event.detail.xhr.responseText, true));
+document.body.addEventListener("htmx:sendError", () => say("Airflow cannot be reached; trying again.", true));
+document.body.addEventListener("htmx:afterSwap", (event) => showTimes(event.detail.target));
+document.body.addEventListener("tables", () => document.getElementById("tables-section")?.classList.remove("none-yet"));
+
+// --- the wizard ------------------------------------------------------------------------------------------------------
+
+function kept() {
+  try { return JSON.parse(localStorage.getItem(DRAFT)) || { step: "meaning", draft: {} }; }
+  catch { return { step: "meaning", draft: {} }; }
+}
+
+function keep(step, draft) {
+  try { localStorage.setItem(DRAFT, JSON.stringify({ step, draft })); }
+  catch { say("This browser keeps no draft; a reload would lose it.", true); }
+}
+
+// The draft with what stands in the form now.
+function collect(form) {
+  const draft = JSON.parse(form.dataset.draft);
+  const several = {};
+  for (const field of form.querySelectorAll("[name][data-kind]")) {
+    const kind = field.dataset.kind;
+    if (kind === "bool") draft[field.name] = field.checked;
+    else if (kind === "number") draft[field.name] = field.value === "" ? null : Number(field.value);
+    else if (kind === "lines") draft[field.name] = field.value.split("\n").filter((line) => line.trim());
+    else if (kind === "several") (several[field.name] ||= []).push(...(field.checked ? [field.value] : []));
+    else draft[field.name] = field.value;
+  }
+  return { ...draft, ...several };
+}
+
+async function show(asked) {
+  try {
+    const answer = await post(`${wizard.dataset.wizard}/step`, asked);
+    wizard.innerHTML = await answer.text();
+    htmx.process(wizard);
+    showTimes(wizard);
+    const form = document.getElementById("step");
+    keep(form.dataset.step, JSON.parse(form.dataset.draft));
+    return form;
+  } catch (error) {
+    say(error.message, true);
+    return null;
+  }
+}
+
+async function go(where) {
+  const form = document.getElementById("step");
+  const shown = await show({ step: form.dataset.step, go: where, draft: collect(form) });
+  (shown?.querySelector("#wrong a") || shown?.querySelector("#step-title"))?.focus();
+}
+
+async function look() {
+  const form = document.getElementById("step");
+  const draft = collect(form);
+  await post(`${wizard.dataset.wizard}/look`, { step: form.dataset.step, draft });
+  await show({ step: form.dataset.step, draft });
+}
+
+async function addHosts() {
+  const form = document.getElementById("step");
+  const typed = document.getElementById("add").value;
+  if (!typed.trim()) return;
+  const before = (JSON.parse(form.dataset.draft).new_hosts || []).length;
+  const shown = await show({ step: form.dataset.step, draft: collect(form), add: typed });
+  if (shown && JSON.parse(shown.dataset.draft).new_hosts.length > before) {
+    try { await look(); } catch (error) { say(error.message, true); }
+  }
+  document.getElementById("add")?.focus();
+}
+
+async function expand(button) {
+  const form = document.getElementById("step");
+  button.disabled = true;
+  try {
+    const body = { draft: collect(form), kind: button.dataset.expand };
+    const started = await (await post(`${wizard.dataset.wizard}/expand`, body)).json();
+    if (body.kind === "expand") localStorage.removeItem(DRAFT);
+    location.assign(started.page);
+  } catch (error) {
+    say(error.message, true);
+    button.disabled = false;
+  }
+}
+
+let previewing;
+function preview() {
+  const place = document.querySelector("[data-preview]");
+  const form = document.getElementById("step");
+  keep(form.dataset.step, collect(form));
+  if (!place) return;
+  clearTimeout(previewing);
+  previewing = setTimeout(async () => {
+    try {
+      const answer = await post(`${wizard.dataset.wizard}/preview`, { step: form.dataset.step, draft: collect(form) });
+      const html = await answer.text();
+      if (!form.isConnected) return;
+      place.innerHTML = html;
+      showTimes(place);
+    } catch (error) { say(error.message, true); }
+  }, 300);
+}
+
+function set(button) {
+  const form = document.getElementById("step");
+  form.dataset.draft = JSON.stringify({ ...JSON.parse(form.dataset.draft), ...JSON.parse(button.dataset.set) });
+  for (const [name, value] of Object.entries(JSON.parse(button.dataset.set))) {
+    document.getElementById(`f-${name}`).value = Array.isArray(value) ? value.join("\n") : value ?? "";
+  }
+  if (button.dataset.focus) document.getElementById(button.dataset.focus).focus();
+  preview();
+}
+
+if (wizard) {
+  wizard.addEventListener("click", (event) => {
+    const on = (name) => event.target.closest(`[data-${name}]`);
+    let button;
+    if ((button = on("go")) && button.type !== "submit") go(button.dataset.go);
+    else if (on("add")) addHosts();
+    else if (on("look")) look().catch((error) => say(error.message, true));
+    else if ((button = on("remove"))) {
+      const form = document.getElementById("step");
+      show({ step: form.dataset.step, draft: collect(form), remove: button.dataset.remove });
+    } else if ((button = on("set"))) set(button);
+    else if ((button = on("expand"))) expand(button);
+    else if ((button = on("copy"))) {
+      const text = document.getElementById(button.dataset.copy);
+      navigator.clipboard?.writeText(text.textContent).then(() => say("Copied."), () => selectText(text)) ?? selectText(text);
+    } else if (on("forget")) {
+      localStorage.removeItem(DRAFT);
+      show({ step: "meaning", draft: {} });
+    }
+  });
+  wizard.addEventListener("submit", (event) => { event.preventDefault(); go("next"); });
+  wizard.addEventListener("input", preview);
+  wizard.addEventListener("change", (event) => { if (event.target.matches("[data-reload]")) go("stay"); });
+  wizard.addEventListener("keydown", (event) => {
+    if (event.key === "Enter" && event.target.id === "add" && !event.shiftKey) { event.preventDefault(); addHosts(); }
+  });
+  const begun = kept();
+  const other = wizard.dataset.conn && begun.draft.greenplum_conn_id !== wizard.dataset.conn;
+  const draft = other ? { greenplum_conn_id: wizard.dataset.conn } : begun.draft;
+  show({ step: other ? "meaning" : begun.step, draft }).then((form) => form || show({ step: "meaning", draft: {} }));
+}
+
+// The clipboard may be out of reach in a frame: then the text is marked, to be copied by hand.
+function selectText(element) {
+  getSelection().selectAllChildren(element);
+  say("Marked; copy it with the keyboard.");
+}
+
+showTimes(document);

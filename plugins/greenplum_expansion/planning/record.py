@@ -1,0 +1,173 @@
+"""The list of tables as it is left in Airflow for the pages: once as a whole, then only what changed.
+
+A hundred thousand tables are some megabytes of names that stay, and a letter each that changes. So names and sizes are
+left once, in compressed chunks of some thousand tables in the order of their moves; what changes stands in a second,
+small chunk beside each. As tables move in that order, an update concerns one or two of them.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import zlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+CHUNK = 5000
+"""Tables a chunk: some 60 kB of names, and at most 20 kB of what became of them."""
+
+LIST_KEY = "tables"
+"""How many there are, and in how many chunks; left behind the names, so whoever sees it sees them all."""
+NAMES_PREFIX = "tables."
+STATES_PREFIX = "moved."
+
+STATES = {
+    "NOT STARTED": "-",
+    "PENDING": "-",
+    "WITH PARENT": "-",
+    "IN PROGRESS": "m",
+    "RETRYING": "r",
+    "FAILED": "f",
+    "COMPLETED": "c",
+    "NO LONGER EXISTS": "g",
+}
+"""Words of gpexpand's list and of the history, and the letter of each."""
+_LONGEST_ERROR = 300  # characters kept of one; the whole is in the log and in the history
+
+
+@dataclass(frozen=True, slots=True)
+class TableRecord:
+    """One table.
+
+    :param size: bytes to move, as measured in preparation
+    :param state: a letter of `STATES`
+    :param seconds: its move took; None if it has not ended
+    :param failures: how often a move of it failed; `error` is the last one's
+    """
+
+    dbname: str
+    name: str
+    size: int
+    state: str = "-"
+    seconds: float | None = None
+    failures: int = 0
+    error: str = ""
+
+    @property
+    def full_name(self) -> str:
+        return f"{self.dbname}.{self.name}"
+
+
+def letter(status: str) -> str:
+    """Of a word in gpexpand's list; one that is not known counts as not moved."""
+    return STATES.get(status, "-")
+
+
+def chunks(tables: Sequence[TableRecord]) -> Iterator[Sequence[TableRecord]]:
+    """The tables, cut as they are left."""
+    for begin in range(0, len(tables), CHUNK):
+        yield tables[begin : begin + CHUNK]
+
+
+def encode_names(tables: Sequence[TableRecord]) -> str:
+    """What of a chunk stays as it is."""
+    databases = list(dict.fromkeys(table.dbname for table in tables))
+    place = {dbname: number for number, dbname in enumerate(databases)}
+    columns = {
+        "databases": databases,
+        "database": [place[table.dbname] for table in tables],
+        "name": [table.name for table in tables],
+        "size": [table.size for table in tables],
+    }
+    return _pack(columns)
+
+
+def encode_states(tables: Sequence[TableRecord]) -> str:
+    """What of a chunk changes."""
+    columns = {
+        "state": "".join(table.state for table in tables),
+        "seconds": [None if table.seconds is None else round(table.seconds, 1) for table in tables],
+        "failed": {
+            str(number): [table.failures, table.error[:_LONGEST_ERROR]]
+            for number, table in enumerate(tables)
+            if table.failures or table.error
+        },
+    }
+    return _pack(columns)
+
+
+class TableList:
+    """All tables, column by column: a hundred thousand objects would take seconds to make.
+
+    :ivar states: a letter of `STATES` a table
+    :ivar failed: by number of a table how often a move of it failed, and the last error
+    """
+
+    def __init__(self) -> None:
+        self.dbnames: list[str] = []
+        self.names: list[str] = []
+        self.sizes: list[int] = []
+        self.states = ""
+        self.seconds: list[float | None] = []
+        self.failed: dict[int, tuple[int, str]] = {}
+
+    @classmethod
+    def assemble(cls, left: Iterable[tuple[str, Any]]) -> TableList:
+        """From what was left under the keys above; empty if the list is not complete (yet).
+
+        :raises ValueError: names and states are of different lists
+        """
+        values = dict(left)
+        tables = cls()
+        head = values.get(LIST_KEY)
+        if not head or any(f"{NAMES_PREFIX}{number}" not in values for number in range(head["chunks"])):
+            return tables
+        for number in range(head["chunks"]):
+            tables._add(values[f"{NAMES_PREFIX}{number}"], values.get(f"{STATES_PREFIX}{number}"))
+        return tables
+
+    def _add(self, names: str, states: str | None) -> None:
+        fixed, begin = _unpack(names), len(self.names)
+        databases = fixed["databases"]
+        self.dbnames += [databases[place] for place in fixed["database"]]
+        self.names += fixed["name"]
+        self.sizes += fixed["size"]
+        count = len(fixed["name"])
+        changed: dict[str, Any]
+        changed = _unpack(states) if states else {"state": "-" * count, "seconds": [None] * count, "failed": {}}
+        if len(changed["state"]) != count or len(changed["seconds"]) != count:
+            raise ValueError(f"{count} names, but {len(changed['state'])} states are recorded")
+        self.states += changed["state"]
+        self.seconds += changed["seconds"]
+        self.failed.update({begin + int(number): (said[0], said[1]) for number, said in changed["failed"].items()})
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __getitem__(self, number: int) -> TableRecord:
+        failures, error = self.failed.get(number, (0, ""))
+        return TableRecord(
+            self.dbnames[number],
+            self.names[number],
+            self.sizes[number],
+            self.states[number],
+            self.seconds[number],
+            failures,
+            error,
+        )
+
+
+def head_of(tables: Sequence[TableRecord]) -> dict[str, int]:
+    """What is left under `LIST_KEY`."""
+    return {"tables": len(tables), "chunks": -(-len(tables) // CHUNK)}
+
+
+def _pack(columns: Mapping[str, Any]) -> str:
+    text = json.dumps(columns, separators=(",", ":"), ensure_ascii=False)
+    return base64.b64encode(zlib.compress(text.encode(), 6)).decode()
+
+
+def _unpack(text: str) -> dict[str, Any]:
+    columns: dict[str, Any] = json.loads(zlib.decompress(base64.b64decode(text)))
+    return columns
