@@ -1,10 +1,9 @@
-"""A picture of bytes moved over time: what was, what is forecast, and the window. Numbers for an SVG, nothing else."""
+"""A picture of bytes moved over time: what was, and what is forecast. Numbers for an SVG, nothing else."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 WIDTH, HEIGHT = 800, 160
 """Units of the picture; it is scaled to the page."""
@@ -12,45 +11,48 @@ WIDTH, HEIGHT = 800, 160
 
 @dataclass(frozen=True)
 class Chart:
-    """Lines as SVG's `points`, empty if there is nothing to draw.
+    """Lines as SVG's `points`; empty if there is nothing to draw.
 
-    :param window: left edge and width of the window that is open, or comes next; None: none with an end
+    :param likely: from the last point to the likely end; `range` is the area between the best and the worst
     :param now: where the present is
+    :param begin, end: of the time shown, in seconds since 1970
     """
 
     moved: str
-    forecast: str
-    window: tuple[float, float] | None
+    likely: str
+    range: str
     now: float
     begin: float
     end: float
-    total: int
 
 
-def draw(progress: Mapping[str, Any]) -> Chart | None:
-    """From a progress record; None while there is no line to draw."""
-    points: Sequence[Sequence[float]] = progress.get("points") or ()
-    total = int(progress.get("bytes", {}).get("total") or 0)
+def draw(
+    points: Sequence[Sequence[float]], total: int, now: float, ends: Sequence[float | None] = (None, None, None)
+) -> Chart | None:
+    """None while there is no line to draw.
+
+    :param points: (seconds since 1970, bytes moved)
+    :param ends: when everything has moved, at best, likely, at worst; None: not known, or never
+    """
     if len(points) < 2 or total <= 0:
         return None
-    now = float(progress["at"])
-    ahead: list[Sequence[float]] = list(progress.get("forecast") or ())
-    likely = (progress.get("eta") or {}).get("likely")
-    if not ahead and likely and likely > now:
-        ahead = [[points[-1][0], points[-1][1]], [float(likely), float(total)]]
-    begin = float(points[0][0])
-    end = max(now, *(float(at) for at, _ in [*points, *ahead]))
+    begin, last = float(points[0][0]), points[-1]
+    ahead = [end for end in ends if end is not None and end > last[0]] if last[1] < total else []
+    end = max(now, float(last[0]), *ahead)
     span = max(end - begin, 1.0)
 
-    def across(at: float) -> float:
-        return round((min(max(at, begin), end) - begin) / span * WIDTH, 1)
+    def place(at: float, moved: float) -> str:
+        across = (min(max(at, begin), end) - begin) / span * WIDTH
+        return f"{across:.1f},{HEIGHT - min(moved / total, 1.0) * HEIGHT:.1f}"
 
-    def line(of: Sequence[Sequence[float]]) -> str:
-        return " ".join(f"{across(at)},{round(HEIGHT - min(count / total, 1.0) * HEIGHT, 1)}" for at, count in of)
-
-    window = progress.get("window") or {}
-    shaded = None
-    if window.get("start") is not None and window.get("end") is not None:
-        left, right = across(window["start"]), across(window["end"])
-        shaded = (left, round(right - left, 1)) if right > left else None
-    return Chart(line(points), line(ahead), shaded, across(now), begin, end, total)
+    low, likely, high = ends
+    here = place(*last)
+    area = [place(edge, total) for edge in (low, high) if edge in ahead and edge is not None]
+    return Chart(
+        moved=" ".join(place(at, moved) for at, moved in points),
+        likely=f"{here} {place(likely, total)}" if likely is not None and likely in ahead else "",
+        range=" ".join([here, *area]) if len(area) == 2 else "",
+        now=round((now - begin) / span * WIDTH, 1),
+        begin=begin,
+        end=end,
+    )

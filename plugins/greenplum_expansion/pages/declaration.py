@@ -1,4 +1,4 @@
-"""What the plugin declares of the pages. Every component of Airflow loads this, each task's process too: it is light."""
+"""What the plugin declares of the pages. All of Airflow loads this, each task's process too: it is light."""
 
 from __future__ import annotations
 

@@ -14,11 +14,12 @@ from greenplum_expansion.pages import phases
 from greenplum_expansion.pages.chart import Chart, draw
 from greenplum_expansion.pages.records import Records, Run, Task
 from greenplum_expansion.planning.plan import Plan
-from greenplum_expansion.planning.record import LIST_KEY, NAMES_PREFIX, STATES_PREFIX, TableList
+from greenplum_expansion.planning.record import LIST_KEY, MOVES_KEY, NAMES_PREFIX, STATES_PREFIX, TableList
 from greenplum_expansion.planning.section import Section
 
 MOVE = "redistribute.move_tables"
 PROGRESS_KEY, FAILED_KEY, REPORT_KEY = "progress", "failed_tables", "report"
+_WATCHED = (PROGRESS_KEY, MOVES_KEY, FAILED_KEY)
 _MOVING_TASKS = (MOVE, "move_tables")  # in greenplum_expand, and in greenplum_redistribute
 
 
@@ -33,7 +34,7 @@ class Live:
     run: Run
     phases: list[phases.PhaseState]
     progress: Mapping[str, Any]
-    chart: Chart | None
+    moves: Mapping[str, Any]
     failed_tables: list[Mapping[str, Any]]
     failed_tasks: list[Task]
     asks: str
@@ -46,16 +47,27 @@ class Live:
         return not self.run.is_active
 
     @property
+    def tables(self) -> Mapping[str, int]:
+        """How many by what became of them: done, moving, pending, failed."""
+        return self.progress.get("tables") or {}
+
+    @property
+    def sizes(self) -> Mapping[str, int]:
+        """Bytes, likewise."""
+        return self.progress.get("bytes") or {}
+
+    @property
     def share(self) -> float:
         """Of the bytes, 0 to 1; of the tables where all are empty."""
-        if not self.progress:
-            return 0.0
-        size = self.progress.get("bytes") or {}
-        if size.get("total"):
-            return float(min(1.0, size.get("done", 0) / size["total"]))
-        tables = self.progress.get("tables") or {}
-        total = sum(tables.values())
-        return float(tables.get("done", 0) / total) if total else 0.0
+        parts = self.sizes if sum(self.sizes.values()) else self.tables
+        total = sum(parts.values())
+        return parts.get("done", 0) / total if total else 0.0
+
+    @property
+    def chart(self) -> Chart | None:
+        """Bytes moved over time, with what is forecast; None while there is no line to draw."""
+        ends = self.progress.get("ends") or (None, None, None)
+        return draw(self.moves.get("points") or (), sum(self.sizes.values()), self.now.timestamp(), ends)
 
     @property
     def mover(self) -> str:
@@ -68,15 +80,10 @@ def read_live(records: Records, run: Run) -> Live:
     """By one small query, and two more once tables move."""
     tasks = records.tasks(run.dag_id, run.run_id)
     states = {task.task_id: task.state for task in tasks}
-    progress: Mapping[str, Any] = {}
-    failed: list[Mapping[str, Any]] = []
+    watched: dict[str, Any] = {}
     version = ""
     if any(states.get(name) for name in _MOVING_TASKS):
-        for _, left in records.left(run.dag_id, run.run_id, keys=(PROGRESS_KEY, FAILED_KEY)):
-            if left.key == PROGRESS_KEY:
-                progress = left.value
-            else:
-                failed = left.value
+        watched = {left.key: left.value for _, left in records.left(run.dag_id, run.run_id, keys=_WATCHED)}
         newest = records.stamps(run.dag_id, run.run_id, (NAMES_PREFIX, STATES_PREFIX))
         version = newest.isoformat() if newest else ""
     question = None
@@ -85,9 +92,9 @@ def read_live(records: Records, run: Run) -> Live:
     return Live(
         run=run,
         phases=phases.judge(phases.phases_of(run.dag_id, tasks), tasks),
-        progress=progress,
-        chart=draw(progress) if progress else None,
-        failed_tables=failed,
+        progress=watched.get(PROGRESS_KEY) or {},
+        moves=watched.get(MOVES_KEY) or {},
+        failed_tables=watched.get(FAILED_KEY) or [],
         failed_tasks=[task for task in tasks if task.state == "failed"],
         asks=question.mark if question else "",
         over=sum(task.state in ("success", "failed", "skipped", "upstream_failed") for task in tasks),

@@ -95,7 +95,7 @@ STEPS = (
         (*_WHEN, *_HOW),
         tuple(name for name in _fields(WindowsSection, TablesSection) if name not in (*_WHEN, *_HOW)),
     ),
-    Step("review", "Review", _REST, (), ("dry_run", *_fields(*_REST))),
+    Step("review", "Review", _REST, (), _fields(*_REST)),
 )
 
 

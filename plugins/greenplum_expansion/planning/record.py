@@ -21,6 +21,8 @@ LIST_KEY = "tables"
 """How many there are, and in how many chunks; left behind the names, so whoever sees it sees them all."""
 NAMES_PREFIX = "tables."
 STATES_PREFIX = "moved."
+MOVES_KEY = "moves"
+"""Sessions that move, and how many bytes had moved when: ``{at, sessions, points}``."""
 
 STATES = {
     "NOT STARTED": "-",
@@ -161,6 +163,22 @@ class TableList:
 def head_of(tables: Sequence[TableRecord]) -> dict[str, int]:
     """What is left under `LIST_KEY`."""
     return {"tables": len(tables), "chunks": -(-len(tables) // CHUNK)}
+
+
+_POINTS = 240
+
+
+def thin_out(points: Sequence[tuple[float, int]]) -> list[tuple[float, int]]:
+    """At most some hundred points of a line, evenly over its time, the first and the last among them."""
+    if len(points) <= _POINTS:
+        return list(points)
+    begin, end = points[0][0], points[-1][0]
+    step = (end - begin) / (_POINTS // 2)
+    kept = [points[0]]
+    for point in points[1:-1]:
+        if point[0] - kept[-1][0] >= step:
+            kept.append(point)
+    return [*kept, points[-1]]
 
 
 def _pack(columns: Mapping[str, Any]) -> str:

@@ -56,6 +56,20 @@ document.addEventListener("click", (event) => {
   if (button) act(button, button.dataset.post, JSON.parse(button.dataset.body), button.dataset.then);
 });
 
+// A number that is being typed must outlive the look every five seconds.
+document.body.addEventListener("htmx:beforeSwap", (event) => {
+  const typed = event.detail.target.querySelector?.("[data-steer] input");
+  if (typed && document.activeElement === typed) event.detail.shouldSwap = false;
+});
+
+document.addEventListener("submit", (event) => {
+  const form = event.target.closest("[data-steer]");
+  if (!form) return;
+  event.preventDefault();
+  const body = { action: "sessions", sessions: Number(form.elements.sessions.value) };
+  act(event.submitter, form.dataset.steer, body, "live");
+});
+
 document.addEventListener("submit", async (event) => {
   const form = event.target.closest("[data-answer]");
   if (!form) return;
