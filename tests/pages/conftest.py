@@ -65,15 +65,21 @@ def airflow() -> Any:
     return Asked()
 
 
+@pytest.fixture(scope="session")
+def pages() -> FastAPI:
+    """All routes."""
+    from greenplum_expansion.pages.app import make_app
+
+    return make_app()
+
+
 @pytest.fixture
-def client_of(auth_manager: Any, seeds: Seeds, airflow: Any) -> Any:
+def client_of(auth_manager: Any, seeds: Seeds, airflow: Any, pages: FastAPI) -> Any:
     """A browser by role of its user; None: nobody is logged in."""
     from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
 
     from greenplum_expansion.pages.airflow_api import airflow_app
-    from greenplum_expansion.pages.app import make_app
 
-    pages = make_app()
     pages.dependency_overrides[airflow_app] = lambda: airflow.app
     outer = FastAPI()
     outer.mount(PREFIX, pages)

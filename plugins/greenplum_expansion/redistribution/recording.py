@@ -53,14 +53,17 @@ class Recorder:
         self._since = _EVER
 
     def look(self, hook: GreenplumHook, now: datetime) -> Left:
-        """By at most five short statements over one session; nothing while no table is listed.
+        """By four short statements over one session; nothing while no table is listed.
 
         :param now: UTC
         :raises RemoteError: the cluster cannot be asked
         """
         with hook.connected(SCHEMA_DATABASE, application_name=APPLICATION) as connection:
             there = hook.query("expansion_schema_exists", connection=connection)[0]
-            if not there["status_exists"] or not self._history_exists(hook, connection):
+            if (
+                not there["status_exists"]
+                or not hook.query("history_exists", connection=connection)[0]["history_exists"]
+            ):
                 return []
             given = {"expansion_id": self._expansion_id, "since": self._since}
             rows = hook.query("tables_to_record", given, connection=connection)
@@ -71,9 +74,6 @@ class Recorder:
         if self._tables:
             left.append((MOVES_KEY, self._moves(sessions, now)))
         return left
-
-    def _history_exists(self, hook: GreenplumHook, connection: Any) -> bool:
-        return bool(hook.query("history_to_record_exists", connection=connection)[0]["history_exists"])
 
     def _list(self, rows: Sequence[Mapping[str, Any]]) -> Left:
         """All of it; the head comes last, so that whoever finds it finds everything."""

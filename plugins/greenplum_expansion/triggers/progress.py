@@ -16,7 +16,9 @@ from asgiref.sync import sync_to_async
 from greenplum_expansion.errors import ExpansionError
 from greenplum_expansion.hooks.greenplum import GreenplumHook
 from greenplum_expansion.planning.progress import Progress
+from greenplum_expansion.planning.record import MOVES_KEY
 from greenplum_expansion.redistribution.engine import read_progress
+from greenplum_expansion.redistribution.recording import Recorder
 from greenplum_expansion.redistribution.watching import Seen, Watched, Watcher
 from greenplum_expansion.triggers.jobs import RemoteJobTrigger
 
@@ -65,7 +67,7 @@ class ProgressTrigger(BaseTrigger):
     :param progress_interval: seconds between two looks at ``gpexpand.status_detail``; each costs two short queries
     :param initial_delay: seconds before the event at the earliest, as in RemoteJobTrigger
     :param watched: ``Watched.to_dict``, of the expansion that is looked at; with it a line tells when it may be done,
-        and the XCom "progress" of the task that waits has the figures for pages
+        and XComs of the task that waits hold the figures, the sessions and the list of tables for the pages
     """
 
     def __init__(
@@ -108,28 +110,54 @@ class ProgressTrigger(BaseTrigger):
         earliest = clock() + self.initial_delay
         beside = None if self.watched is None else Watched.from_dict(self.watched)
         reporter = _Reporter(self.greenplum_conn_id, self.log, beside)
+        recorder = None if beside is None else Recorder(beside.expansion_id, await self._points())
         while (state := await self._state()) not in ENDED:
-            told = await reporter.look()
-            if told is not None:
-                await self._leave(told)
+            await self._look(reporter, recorder)
             await asyncio.sleep(self.progress_interval)
+        await self._look(reporter, recorder)  # what the last moves came to
         await asyncio.sleep(max(0.0, earliest - clock()))
         yield TriggerEvent({"state": state})
 
-    async def _leave(self, told: dict[str, Any]) -> None:
+    async def _look(self, reporter: _Reporter, recorder: Recorder | None) -> None:
+        told = await reporter.look()
+        if told is not None:
+            await self._leave(PROGRESS_KEY, told)
+        if recorder is None or self.task_instance is None:
+            return
+        try:
+            left = await asyncio.to_thread(self._record, recorder)
+        except ExpansionError as error:
+            self.log.debug("The tables cannot be read: %s", error)
+            return
+        for key, value in left:
+            await self._leave(key, value)
+
+    def _record(self, recorder: Recorder) -> list[tuple[str, Any]]:
+        return recorder.look(GreenplumHook(self.greenplum_conn_id), datetime.now(UTC))
+
+    async def _leave(self, key: str, value: Any) -> None:
         """For pages, under the sensor's own XCom; outside of Airflow there is none, and without it nothing is lost."""
         if self.task_instance is None:
             return
         try:
-            await XCom.aset(
-                key=PROGRESS_KEY,
-                value=told,
-                dag_id=self.moving_dag_id,
-                task_id=self.task_instance.task_id,
-                run_id=self.moving_run_id,
-            )
+            await XCom.aset(key=key, value=value, **self._mine(self.task_instance.task_id))
         except Exception as error:  # noqa: BLE001 - whatever Airflow says: looking goes on
-            self.log.warning("The progress could not be left for the pages: %s", error)
+            self.log.warning("%s could not be left for the pages: %s", key, error)
+
+    async def _points(self) -> list[list[float]]:
+        """The line of bytes moved so far, if another triggerer has drawn it before."""
+        if self.task_instance is None:
+            return []
+        try:
+            moves = await XCom.aget_one(key=MOVES_KEY, **self._mine(self.task_instance.task_id))
+        except Exception as error:  # noqa: BLE001 - whatever Airflow says: the line begins anew
+            self.log.debug("What was left before could not be read: %s", error)
+            return []
+        points: list[list[float]] = (moves or {}).get("points", [])
+        return points
+
+    def _mine(self, task_id: str) -> dict[str, str]:
+        return {"dag_id": self.moving_dag_id, "task_id": task_id, "run_id": self.moving_run_id}
 
     async def _state(self) -> str:
         states = await sync_to_async(RuntimeTaskInstance.get_task_states)(
