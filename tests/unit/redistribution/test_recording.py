@@ -1,0 +1,106 @@
+"""Recording for the pages: everything once, then only what changed."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+from greenplum_expansion.planning.record import MOVES_KEY, TableList
+from greenplum_expansion.redistribution.recording import Recorder
+
+NOW = datetime(2026, 11, 20, 22, 0, tzinfo=UTC)
+
+
+class Hook:
+    """Answers as the cluster does; `rows` is what tables_to_record returns next."""
+
+    def __init__(self) -> None:
+        self.rows: list[dict[str, Any]] = []
+        self.sessions: list[dict[str, Any]] = []
+        self.listed = self.history = True
+        self.since: list[str] = []
+
+    @contextmanager
+    def connected(self, *_: Any, **__: Any) -> Any:
+        yield object()
+
+    def query(self, name: str, params: dict[str, Any] | None = None, **_: Any) -> list[dict[str, Any]]:
+        if name == "expansion_schema_exists":
+            return [{"status_exists": self.listed}]
+        if name == "history_exists":
+            return [{"history_exists": self.history}]
+        if name == "sessions_moving_and_waiting":
+            return self.sessions
+        assert name == "tables_to_record"
+        assert params is not None
+        self.since.append(params["since"])
+        return self.rows
+
+
+def row(oid: int, status: str = "NOT STARTED", **values: Any) -> dict[str, Any]:
+    usual = {"size_bytes": 100 * oid, "seconds": None, "failures": 0, "error": None, "seen": "2026-11-20 22:00:00"}
+    return {"dbname": "dwh", "oid": oid, "fq_name": f"sales.t{oid}", "status": status, **usual, **values}
+
+
+def looked(recorder: Recorder, hook: Hook, kept: dict[str, Any]) -> list[str]:
+    left = recorder.look(hook, NOW)  # type: ignore[arg-type]
+    kept.update(left)
+    return [key for key, _ in left]
+
+
+def test_the_list_comes_once_and_its_head_behind_it() -> None:
+    hook, recorder, kept = Hook(), Recorder("e1"), {}
+    hook.rows = [row(1), row(2, "IN PROGRESS")]
+    assert looked(recorder, hook, kept) == ["tables.0", "moved.0", "tables", "moves"]
+    hook.rows = [row(2, "IN PROGRESS")]
+    assert looked(recorder, hook, kept) == ["moves"]
+    assert hook.since == ["-infinity", "2026-11-20 22:00:00"]
+    assert TableList.assemble(kept.items()).states == "-m"
+
+
+def test_what_changed_is_left_again_and_nothing_else() -> None:
+    hook, recorder, kept = Hook(), Recorder("e1"), {}
+    hook.rows = [row(1), row(2)]
+    looked(recorder, hook, kept)
+    hook.rows = [row(1, "COMPLETED", seconds=4.26), row(2, "FAILED", failures=5, error="deadlock detected")]
+    assert looked(recorder, hook, kept) == ["moved.0", "moves"]
+    tables = TableList.assemble(kept.items())
+    assert tables.states == "cf"
+    assert (tables[0].seconds, tables[1].failures, tables[1].error) == (4.3, 5, "deadlock detected")
+    assert kept[MOVES_KEY]["points"] == [[NOW.timestamp(), 0], [NOW.timestamp(), 100]]
+
+
+def test_a_move_that_was_cut_off_is_no_longer_shown_as_moving() -> None:
+    hook, recorder, kept = Hook(), Recorder("e1"), {}
+    hook.rows = [row(1, "IN PROGRESS"), row(2)]
+    looked(recorder, hook, kept)
+    hook.rows = []
+    assert looked(recorder, hook, kept) == ["moved.0", "moves"]
+    assert TableList.assemble(kept.items()).states == "--"
+
+
+def test_nothing_is_left_while_no_table_is_listed() -> None:
+    hook, recorder = Hook(), Recorder("e1")
+    assert looked(recorder, hook, {}) == []
+    hook.history = False
+    assert looked(recorder, hook, {}) == []
+    hook.listed = False
+    assert looked(recorder, hook, {}) == []
+
+
+def test_sessions_tell_their_table_and_whom_they_wait_for() -> None:
+    hook, recorder, kept = Hook(), Recorder("e1", points=[[1.0, 7]]), {}
+    hook.rows = [row(1, "IN PROGRESS")]
+    hook.sessions = [
+        {"pid": 7, "dbname": "dwh", "seconds": 3.21, "waits_for": "session 9 of etl",
+         "query": 'ALTER TABLE ONLY "sales"."t 1" EXPAND TABLE'},
+        {"pid": 8, "dbname": "dwh", "seconds": None, "waits_for": None,
+         "query": "ALTER TABLE sales.leaf SET WITH (REORGANIZE=true) DISTRIBUTED BY (a)"},
+    ]  # fmt: skip
+    looked(recorder, hook, kept)
+    assert [list(session.values()) for session in kept[MOVES_KEY]["sessions"]] == [
+        [7, 'dwh."sales"."t 1"', 3.2, "session 9 of etl"],
+        [8, "dwh.sales.leaf", 0.0, ""],
+    ]
+    assert kept[MOVES_KEY]["points"][0] == [1.0, 7]
