@@ -66,8 +66,8 @@ def test_the_point_of_no_return_lies_where_segments_are_added():
         (["skipped", "skipped"], "skipped"),
         (["success", "failed"], "failed"),
         (["failed", "running"], "failed"),
-        (["success", "upstream_failed"], "not yet"),
-        (["upstream_failed", "upstream_failed"], "not yet"),
+        (["success", "upstream_failed"], "not reached"),
+        (["upstream_failed", "upstream_failed"], "not reached"),
     ],
 )
 def test_a_phase_is_as_its_tasks_are(found, expected):
@@ -79,6 +79,7 @@ def test_times_run_from_the_first_start_to_the_last_end():
         Task("check_cluster.a", "success", T0, T0 + timedelta(minutes=2)),
         Task("judge_findings", "success", T0 + timedelta(minutes=2), T0 + timedelta(minutes=5)),
         Task("survey_before", "running", T0 + timedelta(minutes=5)),
+        Task("exchange_keys", "skipped", T0, T0),
     ]
     check, survey, hosts, *_ = judge(RUNBOOK, tasks)
     assert check.seconds(T0 + timedelta(hours=9)) == 300

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from threading import Lock
@@ -95,12 +95,18 @@ def read_live(records: Records, run: Run) -> Live:
         progress=watched.get(PROGRESS_KEY) or {},
         moves=watched.get(MOVES_KEY) or {},
         failed_tables=watched.get(FAILED_KEY) or [],
-        failed_tasks=[task for task in tasks if task.state == "failed"],
+        failed_tasks=_failed(tasks),
         asks=question.mark if question else "",
         over=sum(task.state in ("success", "failed", "skipped", "upstream_failed") for task in tasks),
         version=version,
         now=datetime.now(UTC),
     )
+
+
+def _failed(tasks: Sequence[Task]) -> list[Task]:
+    """What failed by itself; the report only says so."""
+    failed = [task for task in tasks if task.state == "failed"]
+    return [task for task in failed if task.task_id != "report"] or failed
 
 
 def read_tables(records: Records, run: Run, version: str) -> TableList:

@@ -85,8 +85,10 @@ RUNBOOK = (
     Phase("rollback", "Roll back", "Adding the segments failed, and is taken back.", ("roll_back",), only_if_run=True),
 )
 
-DONE, SKIPPED, FAILED, WAITING, RUNNING, NOT_YET = "done", "skipped", "failed", "waiting", "running", "not yet"
+DONE, SKIPPED, FAILED, WAITING, RUNNING = "done", "skipped", "failed", "waiting", "running"
+NOT_YET, NOT_REACHED = "not yet", "not reached"
 _AT_WORK = frozenset({"running", "deferred", "queued", "scheduled", "restarting", "up_for_retry", "up_for_reschedule"})
+_RAN = frozenset({"success", "failed", "awaiting_input"})
 _OVER = frozenset({"success", "skipped", "removed"})
 
 
@@ -128,10 +130,11 @@ def judge(phases: Iterable[Phase], tasks: Sequence[TaskState]) -> list[PhaseStat
     for phase in phases:
         own = [task for task in tasks if phase.holds(task.task_id)]
         state = _state([task.state for task in own])
-        if phase.only_if_run and state in (NOT_YET, SKIPPED):
+        if phase.only_if_run and state in (NOT_YET, NOT_REACHED, SKIPPED):
             continue
-        starts = [task.started for task in own if task.started]
-        ends = [task.ended for task in own if task.ended]
+        ran = [task for task in own if task.state in _AT_WORK or task.state in _RAN]  # a skipped task has times, too
+        starts = [task.started for task in ran if task.started]
+        ends = [task.ended for task in ran if task.ended]
         over = state in (DONE, SKIPPED, FAILED)
         shown = [task for task in own if task.state in _AT_WORK or task.state in ("failed", "awaiting_input")]
         judged.append(
@@ -159,7 +162,7 @@ def _state(states: Sequence[str | None]) -> str:
     over = found & _OVER
     if found and over == found:
         return SKIPPED if found <= {"skipped", "removed"} else DONE
-    if over & {"success"}:
-        # Some are over and the next not yet begun: the scheduler is between two of them, or something before failed.
-        return NOT_YET if "upstream_failed" in found else RUNNING
-    return NOT_YET
+    if "upstream_failed" in found:
+        return NOT_REACHED
+    # Some are over and the next has not begun: the scheduler is between two of them.
+    return RUNNING if over & {"success"} else NOT_YET

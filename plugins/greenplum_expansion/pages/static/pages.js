@@ -43,7 +43,8 @@ async function act(button, url, body, then) {
   try {
     const said = await (await post(url, body)).json();
     if (said.done) say(`Done: ${said.done}.`);
-    if (then) htmx.trigger(document.body, then);
+    if (then === "reload") location.reload(); // the run goes on: so does looking at it
+    else if (then) htmx.trigger(document.body, then);
   } catch (error) {
     say(error.message, true);
   } finally {

@@ -1,0 +1,230 @@
+"""The wizard: each step judged by the request's own model, the draft kept, and what it comes to."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import UTC, datetime
+from html import unescape
+from typing import Any
+
+import pytest
+
+from greenplum_expansion.pages.access import DAGS
+from greenplum_expansion.pages.wizard import (
+    STEPS,
+    Judged,
+    add_hosts,
+    ask,
+    conf_of,
+    first_wrong,
+    host_lines,
+    judge,
+    next_windows,
+    picture,
+)
+from greenplum_expansion.request import ExpansionRequest
+from tests.pages.seeding import BEGAN
+from tests.pages.test_access import send, token_of, url
+from tests.unit.clusters import cluster
+
+STEP = {step.key: step for step in STEPS}
+GOOD = {"greenplum_conn_id": "dwh", "new_hosts": ["sdw3", "sdw4=10.0.0.4"]}
+
+
+def test_every_field_of_a_request_is_asked_for_exactly_once():
+    asked = [name for step in STEPS for name in (*step.fields, *step.more)]
+    assert sorted(asked) == sorted(set(ExpansionRequest.model_fields) - {"dry_run"})  # that is a button
+
+
+def test_a_step_is_judged_by_its_own_sections_only():
+    assert not judge(STEP["meaning"], {"greenplum_conn_id": "dwh"})
+    assert "name at least one host" in judge(STEP["hosts"], {}).others[0]
+    assert judge(STEP["tables"], {"windows": ["at night"]}).fields["windows"].startswith("'at night' is no window")
+    assert judge(STEP["places"], {**GOOD, "first_primary_port": 80}).fields.keys() == {"first_primary_port"}
+
+
+def test_the_last_step_judges_everything():
+    assert not judge(STEP["review"], GOOD)
+    wrong = judge(STEP["review"], {**GOOD, "windows": ["at night"]})
+    assert wrong.others == [
+        "Windows: 'at night' is no window; write `Mon-Fri 22:00-06:00`, `22:00-06:00` or `0 22 * * 1-5 for 8h`"
+    ]
+    assert first_wrong({**GOOD, "windows": ["at night"]}, STEP["review"]) is STEP["tables"]
+    assert first_wrong(GOOD, STEP["review"]) is None
+
+
+def test_hosts_are_added_several_at_once_and_none_twice():
+    draft: dict[str, Any] = {"new_hosts": ["sdw3"]}
+    problems = add_hosts(draft, "sdw4=10.0.0.4, sdw5\nsdw6.example.com; sdw3 bad_host! SDW5")
+    assert host_lines(draft) == ["sdw3", "sdw4=10.0.0.4", "sdw5", "sdw6.example.com"]
+    assert [problem.split(":")[0] for problem in problems] == ["sdw3", "bad_host!", "SDW5"]
+
+
+def test_controls_hold_what_the_draft_has():
+    shown, more = ask(STEP["tables"], {"windows": ["22:00-06:00"], "parallel_moves": 8}, Judged())
+    values = {control.name: control for control in [*shown, *more]}
+    assert values["windows"].value == "22:00-06:00"
+    assert (values["parallel_moves"].value, values["parallel_moves"].least, values["parallel_moves"].most) == (8, 1, 96)
+    assert values["engine"].choices == ("direct", "gpexpand")
+    assert values["engine"].is_default
+    assert not values["parallel_moves"].is_default
+
+
+def test_the_picture_is_what_the_plan_will_be():
+    shown = picture(GOOD, cluster())
+    assert shown.layout is not None
+    assert [host.hostname for host in shown.layout.new] == ["sdw3", "sdw4"]
+    assert shown.input_file.splitlines()[0].startswith("sdw3|sdw3|6000|/data/primary/gpseg4|")
+    assert "at least 2 new hosts" in picture({"new_hosts": ["sdw3"]}, cluster()).reason
+
+
+def test_windows_are_shown_before_anything_begins():
+    found = next_windows({"windows": ["22:00-06:00"], "time_zone": "Europe/Berlin"}, datetime(2026, 11, 20, tzinfo=UTC))
+    assert [window.start.hour for window in found] == [21] * 5
+    assert next_windows({"windows": ["never"]}) == []
+
+
+def test_the_request_carries_what_differs_from_the_defaults():
+    conf = conf_of({**GOOD, "parallel_moves": 4, "windows": ["22:00-06:00"], "first_primary_port": ""})
+    assert conf == {**GOOD, "windows": ["22:00-06:00"]}
+    assert ExpansionRequest.model_validate(conf).new_hosts[1].address == "10.0.0.4"
+
+
+# --- over HTTP ------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def looked_at(seeds):
+    """A cluster that was looked at, with one of two new hosts that does not fit."""
+    seeds.dag(*DAGS)
+    seeds.connection("dwh")
+    seeds.run("greenplum_look", "look1", "success", minutes=1, new_hosts=["sdw3", "sdw4=10.0.0.4"])
+    of_look = {"dag_id": "greenplum_look", "run_id": "look1"}
+    seen = {
+        "at": BEGAN.timestamp(), "version": "Greenplum 6 (6.24.3)", "instances": cluster().to_rows(),
+        "databases": [{"name": "dwh", "bytes": 5 * 2**30}], "state": "idle", "because": "nothing is there",
+    }  # fmt: skip
+    seeds.left("cluster", "cluster", seen, **of_look)
+    seeds.left("cluster", "findings", [], **of_look)
+    for index, (name, findings) in enumerate(
+        {"sdw3": [], "sdw4": [finding("new host sdw4", "memory is 4 GiB", "add 60 GiB")]}.items()
+    ):
+        seeds.task("host", "success", map_index=index, label=name, **of_look)
+        seeds.left("host", "findings", findings, map_index=index, **of_look)
+    return seeds
+
+
+def finding(subject: str, problem: str, remedy: str) -> dict[str, str]:
+    return {"severity": "error", "subject": subject, "problem": problem, "remedy": remedy, "check": ""}
+
+
+@pytest.fixture
+def step(client_of, looked_at):
+    client = client_of("USER")
+    token = token_of(client)
+
+    def go(path: str = "/wizard/step", **body: Any) -> Any:
+        return client.post(
+            url(path), json=body, headers={"X-Greenplum-Token": token, "Sec-Fetch-Site": "same-origin"}
+        )  # fmt: skip
+
+    return go
+
+
+def draft_in(html: str) -> dict[str, Any]:
+    return json.loads(unescape(re.search(r'data-draft="([^"]*)"', html)[1]))
+
+
+def test_next_goes_on_only_when_the_step_is_right(step):
+    assert 'data-step="hosts"' in step(step="meaning", go="next", draft={"greenplum_conn_id": "dwh"}).text
+    stays = step(step="hosts", go="next", draft={"greenplum_conn_id": "dwh"}).text
+    assert 'data-step="hosts"' in stays
+    assert "name at least one host" in stays
+    assert 'data-step="places"' in step(step="hosts", go="next", draft=GOOD).text
+
+
+def test_a_jump_ahead_stops_at_the_first_step_that_is_wrong(step):
+    assert 'data-step="hosts"' in step(step="meaning", go="review", draft={"greenplum_conn_id": "dwh"}).text
+    assert 'data-step="review"' in step(step="meaning", go="review", draft=GOOD).text
+
+
+def test_added_hosts_come_back_in_the_draft_with_what_was_found(step):
+    answer = step(step="hosts", draft={"greenplum_conn_id": "dwh"}, add="sdw3 sdw4=10.0.0.4 sdw9").text
+    assert draft_in(answer)["new_hosts"] == ["sdw3", "sdw4=10.0.0.4", "sdw9"]
+    assert "fits" in answer
+    assert "memory is 4 GiB" in answer
+    assert "not looked at" in answer
+    assert draft_in(step(step="hosts", draft=GOOD, remove="sdw3").text)["new_hosts"] == ["sdw4=10.0.0.4"]
+
+
+def test_the_picture_needs_no_cluster_but_what_was_seen_of_it(step):
+    answer = step("/wizard/preview", step="places", draft=GOOD).text
+    assert answer.count('class="rack') == 4
+    assert answer.count('class="rack new"') == 2
+
+
+def test_names_from_people_and_hosts_are_no_markup(step, looked_at):
+    evil = '<script>alert(1)</script>"&'
+    looked_at.run("greenplum_look", "look2", "success", minutes=1, greenplum_conn_id="dwh", new_hosts=["sdw3"])
+    looked_at.task("host", "success", dag_id="greenplum_look", run_id="look2", map_index=0, label="sdw3")
+    looked_at.left(
+        "host", "findings", [finding("new host sdw3", evil, evil)], dag_id="greenplum_look", run_id="look2", map_index=0
+    )
+    answer = step(step="hosts", draft={**GOOD, "primary_directories": [evil]}).text
+    assert "<script" not in answer
+    assert "&lt;script&gt;" in answer
+
+
+def test_an_old_draft_is_no_reason_to_fail(step):
+    answer = step(step="meaning", draft={"gone_field": 1, "new_hosts": "not a list", "parallel_moves": "many"})
+    assert answer.status_code == 200
+    assert "gone_field" not in draft_in(answer.text)
+
+
+def test_expand_triggers_what_was_reviewed_as_the_user(step, airflow):
+    answer = step("/wizard/expand", draft=GOOD, kind="expand")
+    assert answer.json()["page"] == "/greenplum/runs/greenplum_expand/manual__1"
+    ((method, path, body),) = airflow.requests
+    assert (method, path) == ("POST", "/api/v2/dags/greenplum_expand/dagRuns")
+    assert body["conf"] == GOOD
+    assert "_token=" in airflow.cookies[0]
+
+
+def test_a_check_changes_nothing(step, airflow):
+    step("/wizard/expand", draft={**GOOD, "dry_run": False}, kind="dry run")
+    assert airflow.requests[0][2]["conf"]["dry_run"] is True
+
+
+def test_a_wrong_request_is_never_sent(step, airflow):
+    answer = step("/wizard/expand", draft={"greenplum_conn_id": "dwh"}, kind="expand")
+    assert answer.status_code == 422
+    assert "name at least one host" in answer.text
+    assert airflow.requests == []
+
+
+def test_what_airflow_refuses_is_told_in_its_words(step, airflow):
+    airflow.refusal = (409, "DAG with dag_id 'greenplum_expand' has import errors")
+    answer = step("/wizard/expand", draft=GOOD, kind="expand")
+    assert answer.status_code == 409
+    assert "has import errors" in answer.text
+
+
+def test_a_look_takes_the_hosts_and_what_will_be_prepared(client_of, looked_at, airflow):
+    client = client_of("USER")
+    looked_at.connection("other")
+    body = {"step": "hosts", "draft": {**GOOD, "firewall": "leave", "windows": ["22:00-06:00"]}}
+    headers = {"X-Greenplum-Token": token_of(client), "Sec-Fetch-Site": "same-origin"}
+    assert client.post(url("/wizard/look"), json=body, headers=headers).status_code == 200
+    assert airflow.requests[0][2]["conf"] == {**GOOD, "firewall": "leave"}
+
+
+def test_a_cluster_that_is_being_expanded_says_why_it_cannot_be(client_of, looked_at, airflow):
+    looked_at.run("greenplum_rollback", "back1", "running")
+    client = client_of("OP")
+    page = client.get(url("/clusters")).text
+    assert "greenplum_rollback is under way: run back1" in page
+    assert '<button type="button" disabled' in page
+    answer = send(client, "POST", "/wizard/expand", token=token_of(client))
+    assert answer.status_code == 409
+    assert airflow.requests == []
