@@ -12,6 +12,10 @@ environment:
 environment-python:
 	@python3 tools/bootstrap.py --no-system
 
+.PHONY: environment-browser
+environment-browser:
+	@python3 tools/bootstrap.py --browser
+
 .PHONY: help
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,7 +29,7 @@ demo-down: environment-python ## end what `make demo` started
 	@$(PYTHON) -m demo down
 
 .PHONY: test
-test: environment ## every test; WORKERS of them at a time, each with a practice cluster of its own
+test: environment-browser ## every test; WORKERS of them at a time, each with a practice cluster of its own
 	@$(PYTHON) -m pytest -n $(WORKERS)
 
 .PHONY: test-unit

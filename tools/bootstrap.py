@@ -7,6 +7,7 @@ one sentence says what to install. A stamp remembers what was installed, so that
 
     python3 tools/bootstrap.py            everything
     python3 tools/bootstrap.py --no-system  only .venv (enough for lint and unit tests)
+    python3 tools/bootstrap.py --browser    everything, and Chromium, in which the tests try the pages
 """
 
 import argparse
@@ -39,6 +40,7 @@ PROGRAMS = {
     "rsync": ("rsync",),
     "procps": ("ps",),
 }
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 SBIN = os.pathsep.join(("/usr/local/sbin", "/usr/sbin", "/sbin"))
 
 
@@ -109,12 +111,14 @@ def has_postgres():
     return False
 
 
-def missing_packages():
+def missing_packages(browser=False):
     missing = [package for package, names in PROGRAMS.items() if not all(find_program(name) for name in names)]
     if not has_postgres():
         missing += ["postgresql", "postgresql-contrib"]
     if os.geteuid() != 0 and not find_program("newuidmap"):
         missing.append("uidmap")  # an ordinary user gets a range of uids only through it
+    if browser and not any(find_program(name) for name in BROWSERS):
+        missing.append("chromium")
     return missing
 
 
@@ -221,16 +225,17 @@ def make_environment():
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--no-system", action="store_true", help="only .venv: look for no Debian packages")
+    parser.add_argument("--browser", action="store_true", help="with Chromium, for the tests of the pages")
     options = parser.parse_args()
     # Two makes at once (a test run beside a demo) must not build the same environment over each other.
     with open(os.path.join(ROOT, ".venv.lock"), "w") as guard:
         fcntl.flock(guard, fcntl.LOCK_EX)
         try:
             if not options.no_system:
-                missing = missing_packages()
+                missing = missing_packages(options.browser)
                 if missing:
                     apt_install(missing)
-                    still = missing_packages()
+                    still = missing_packages(options.browser)
                     if still:
                         raise Refused("still missing after the installation: {}.".format(" ".join(still)))
             make_environment()
