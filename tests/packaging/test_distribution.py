@@ -112,6 +112,16 @@ def test_installed_wheel_brings_connection_type_statements_and_dags(installed: P
     assert seen["plugin_errors"] == {}
 
 
+def test_wheel_carries_what_the_pages_are_made_of(wheel: Path) -> None:
+    pages = ROOT / "plugins" / "greenplum_expansion" / "pages"
+    made_of = [path for folder in ("templates", "static") for path in (pages / folder).iterdir()]
+    wanted = {f"greenplum_expansion/pages/{path.relative_to(pages)}": path.read_bytes() for path in made_of}
+    assert len(wanted) > 20
+    assert "greenplum_expansion/pages/static/htmx.LICENSE" in wanted
+    carried = contents(wheel)
+    assert {name: carried.get(name) for name in wanted} == wanted
+
+
 def test_copied_folders_bring_the_same(tmp_path: Path) -> None:
     for folder in ("dags", "plugins", "include"):
         shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))

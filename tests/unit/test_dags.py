@@ -64,6 +64,10 @@ def test_the_expansion_is_the_runbook_from_top_to_bottom(dags):
     ]
 
 
+def test_a_look_reads_and_is_over(dags):
+    assert [task.task_id for task in dags["greenplum_look"].topological_sort()] == ["cluster", "places", "host"]
+
+
 def test_the_rollback_probes_acts_and_proves(dags):
     assert [task.task_id for task in dags["greenplum_rollback"].topological_sort()] == [
         "probe",
