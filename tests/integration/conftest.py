@@ -47,16 +47,22 @@ def connection(practice: Practice) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="session")
-def airflow(connection: dict[str, Any]) -> Iterator[AirflowApi]:
-    """Airflow with that connection, and both DAGs known."""
+def stack() -> Iterator[AirflowStack]:
+    """Airflow's components, with every DAG the tests start known."""
     with tempfile.TemporaryDirectory(prefix="airflow-") as directory:
         stack = AirflowStack(Path(directory), settings=SETTINGS, preload=PRELOAD)
         with ended_if_we_are_killed([sys.executable, "-c", STOP, directory]):
             try:
                 stack.start()
-                stack.wait(("greenplum_expand", "greenplum_rollback"))
-                with stack.api() as api:
-                    api.put_connection(CONNECTION, connection)
-                    yield api
+                stack.wait(("greenplum_expand", "greenplum_look", "greenplum_rollback"))
+                yield stack
             finally:
                 stack.stop()
+
+
+@pytest.fixture(scope="session")
+def airflow(stack: AirflowStack, connection: dict[str, Any]) -> Iterator[AirflowApi]:
+    """Airflow with the practice cluster as a connection."""
+    with stack.api() as api:
+        api.put_connection(CONNECTION, connection)
+        yield api
