@@ -16,7 +16,14 @@ from tests.pages.seeding import Seeds
 @pytest.fixture(scope="session")
 def database() -> None:
     """Airflow's tables, made once; in the home directory that tests/conftest.py has set."""
+    from airflow import settings
     from airflow.utils import db
+    from sqlalchemy import event
+
+    # Nobody needs these rows after a crash: a commit need not wait for the disk.
+    @event.listens_for(settings.engine, "connect")
+    def _do_not_wait(connection: Any, _: Any) -> None:
+        connection.execute("PRAGMA synchronous = OFF")
 
     db.initdb()
 

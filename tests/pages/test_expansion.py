@@ -134,12 +134,18 @@ def test_tables_are_searched_filtered_and_leafed_through(client, moving):
     assert client.get(url(BASE + "/tables"), params={"sort": "; drop table"}).status_code == 422
 
 
+def test_a_list_that_has_changed_is_read_anew(client, moving):
+    assert "60 moved" in client.get(url(BASE + "/tables")).text
+    moving.left("redistribute.watch_progress", "moved.0", leave([replace(t, state="c") for t in many(100)])["moved.0"])
+    assert "100 moved" in client.get(url(BASE + "/tables")).text
+
+
 def test_a_hundred_thousand_tables_are_a_small_page(client, moving):
     moving.run(run_id="big")
     for key, value in leave(many(100_000)).items():
         moving.left("redistribute.watch_progress", key, value, run_id="big")
     page = client.get("/greenplum/runs/greenplum_expand/big")
-    tables = client.get("/greenplum/runs/greenplum_expand/big/tables", params={"number": 1234, "version": "v1"})
+    tables = client.get("/greenplum/runs/greenplum_expand/big/tables", params={"number": 1234})
     assert "Page 1234 of 2000" in tables.text
     style = client.get("/greenplum/static/pages.css").content + client.get("/greenplum/static/htmx.min.js").content
     assert len(page.content) + len(tables.content) + len(style) < 200_000

@@ -84,8 +84,7 @@ def read_live(records: Records, run: Run) -> Live:
     version = ""
     if any(states.get(name) for name in _MOVING_TASKS):
         watched = {left.key: left.value for _, left in records.left(run.dag_id, run.run_id, keys=_WATCHED)}
-        newest = records.stamps(run.dag_id, run.run_id, (NAMES_PREFIX, STATES_PREFIX))
-        version = newest.isoformat() if newest else ""
+        version = _version(records, run)
     question = None
     if any(task.state == "awaiting_input" for task in tasks):
         question = records.question(run.dag_id, run.run_id)
@@ -103,15 +102,21 @@ def read_live(records: Records, run: Run) -> Live:
     )
 
 
+def _version(records: Records, run: Run) -> str:
+    """Of the list of tables; empty as long as there is none."""
+    newest = records.stamps(run.dag_id, run.run_id, (LIST_KEY, NAMES_PREFIX, STATES_PREFIX))
+    return newest.isoformat() if newest else ""
+
+
 def _failed(tasks: Sequence[Task]) -> list[Task]:
     """What failed by itself; the report only says so."""
     failed = [task for task in tasks if task.state == "failed"]
     return [task for task in failed if task.task_id != "report"] or failed
 
 
-def read_tables(records: Records, run: Run, version: str) -> TableList:
+def read_tables(records: Records, run: Run) -> TableList:
     """The list of tables; unpacked once a version, as people search and leaf through it."""
-    key = (run.dag_id, run.run_id, version)
+    key = (run.dag_id, run.run_id, _version(records, run))
     with _lock:
         if key in _unpacked:
             _unpacked.move_to_end(key)

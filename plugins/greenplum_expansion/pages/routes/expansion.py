@@ -90,13 +90,12 @@ def tables(
     sort: Literal["order", "name", "size", "seconds"] = "order",
     descending: bool = False,
     number: Annotated[int, Query(ge=1, le=1_000_000)] = 1,
-    version: Annotated[str, Query(max_length=40)] = "",
 ) -> Response:
     """One page of the list of tables."""
     records = Records(session)
     run = require_run(records, dag_id, run_id)
     wanted = Wanted(search, state, sort, descending, number)
-    found = select(read_tables(records, run, version), wanted)
+    found = select(read_tables(records, run), wanted)
     values = {"run": run, "found": found, "wanted": wanted, "words": WORDS, "sorts": SORTS}
     return fragment(request, "tables.html", values)
 
