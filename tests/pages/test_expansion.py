@@ -117,6 +117,18 @@ def test_parts_of_the_page_look_again_only_when_they_changed(client, moving):
     assert "tables" in json.loads(client.get(url(BASE + "/live"), params=seen).headers["hx-trigger-after-swap"])
 
 
+def test_a_single_window_is_watched_in_the_same_way(client, seeds):
+    window = {"dag_id": "greenplum_redistribute", "run_id": "window1"}
+    seeds.run(**window)
+    seeds.task("redistribute.move_tables", "running", **window)
+    for key, value in {"progress": PROGRESS, "moves": MOVES, **leave(many(3))}.items():
+        seeds.left("redistribute.watch_progress", key, value, **window)
+    page = client.get("/greenplum/runs/greenplum_redistribute/window1").text
+    assert "Moved so far: 60 %" in page
+    assert "tables-section" in page
+    assert "3 waiting" in client.get("/greenplum/runs/greenplum_redistribute/window1/tables").text
+
+
 def test_a_run_that_is_over_is_not_asked_for_again(client, seeds):
     seeds.run(state="success", minutes=90)
     assert client.get(url(BASE + "/live")).status_code == 286

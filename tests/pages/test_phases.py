@@ -25,8 +25,13 @@ class Task:
 
 
 @pytest.fixture(scope="module")
-def expand():
-    return DagBag(dag_folder=str(DAGS / "greenplum_expand.py")).dags["greenplum_expand"]
+def dags():
+    return DagBag(dag_folder=str(DAGS)).dags
+
+
+@pytest.fixture(scope="module")
+def expand(dags):
+    return dags["greenplum_expand"]
 
 
 def states(*tasks: Task) -> dict[str, str]:
@@ -99,10 +104,11 @@ def test_tasks_of_the_smaller_dags_are_their_own_phases():
     assert [phase.title for phase in found] == ["Probe", "Roll back"]
 
 
-def test_the_link_is_on_the_tasks_it_names(expand):
+def test_the_link_is_on_the_tasks_it_names(dags):
     """Airflow compares names only: a renamed class would lose its link in silence."""
-    known = {(type(task).__module__, type(task).__name__) for task in expand.tasks}
-    known |= {(task.operator_class.__module__, task.operator_class.__name__) for task in expand.tasks if task.is_mapped}
+    tasks = [task for dag in dags.values() for task in dag.tasks]
+    known = {(type(task).__module__, type(task).__name__) for task in tasks}
+    known |= {(task.operator_class.__module__, task.operator_class.__name__) for task in tasks if task.is_mapped}
     linked = {(operator.__module__, operator.__name__) for operator in ExpansionLink.operators}
     assert linked <= known
     assert len(linked) > 8

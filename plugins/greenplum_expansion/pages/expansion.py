@@ -18,9 +18,9 @@ from greenplum_expansion.planning.record import LIST_KEY, MOVES_KEY, NAMES_PREFI
 from greenplum_expansion.planning.section import Section
 
 MOVE = "redistribute.move_tables"
+"""The task that moves tables, in greenplum_expand as in greenplum_redistribute."""
 PROGRESS_KEY, FAILED_KEY, REPORT_KEY = "progress", "failed_tables", "report"
 _WATCHED = (PROGRESS_KEY, MOVES_KEY, FAILED_KEY)
-_MOVING_TASKS = (MOVE, "move_tables")  # in greenplum_expand, and in greenplum_redistribute
 
 
 @dataclass(frozen=True)
@@ -70,10 +70,9 @@ class Live:
         return draw(self.moves.get("points") or (), sum(self.sizes.values()), self.now.timestamp(), ends)
 
     @property
-    def mover(self) -> str:
-        """The task that moves tables, if this run has one."""
-        names = {task for state in self.phases for task in state.phase.tasks}
-        return "move_tables" if "move_tables" in names else MOVE if "redistribute." in names else ""
+    def moves_tables(self) -> bool:
+        """Whether this run has a task that moves tables."""
+        return any(state.phase.holds(MOVE) for state in self.phases)
 
 
 def read_live(records: Records, run: Run) -> Live:
@@ -82,7 +81,7 @@ def read_live(records: Records, run: Run) -> Live:
     states = {task.task_id: task.state for task in tasks}
     watched: dict[str, Any] = {}
     version = ""
-    if any(states.get(name) for name in _MOVING_TASKS):
+    if states.get(MOVE):
         watched = {left.key: left.value for _, left in records.left(run.dag_id, run.run_id, keys=_WATCHED)}
         version = _version(records, run)
     question = None

@@ -19,6 +19,7 @@ _OPERATORS = {
     "operators.plan": ("MakePlanOperator",),
     "operators.segments": ("AddSegmentsOperator",),
     "operators.redistribution": ("RedistributeOperator",),
+    "operators.window.move": ("RedistributeWindowOperator", "WindowProgressSensor"),
     "sensors.redistribution": ("RedistributionSensor",),
     "operators.prove": ("FingerprintTablesOperator", "VerifyDistributionOperator"),
     "operators.checks.judge": ("JudgeFindingsOperator",),
