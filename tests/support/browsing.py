@@ -7,10 +7,10 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 PATIENCE = 600_000  # ms; only so that a hang ends
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome")
@@ -22,28 +22,54 @@ class NoBrowser(Exception):
 
 
 @contextmanager
-def browsing(base_url: str, user: str, password: str, *, dark: bool = False, width: int = 1280) -> Iterator[Person]:
-    """Somebody who is logged in.
+def a_browser() -> Iterator[Browser]:
+    """One for several people.
 
-    :param dark: how their system is set
+    While it is open no test of the process may run a loop of its own (asyncio): playwright's goes on in its thread.
+
+    :raises NoBrowser: this machine has none
     """
     program = next(filter(None, map(shutil.which, _BROWSERS)), None)
     if program is None:
         raise NoBrowser(NoBrowser.__doc__)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
-        scheme = "dark" if dark else "light"
-        context = browser.new_context(
-            viewport={"width": width, "height": 900}, color_scheme=scheme, locale="en-GB", timezone_id="UTC"
-        )
-        context.set_default_timeout(PATIENCE)
-        expect.set_options(timeout=PATIENCE)
-        token = context.request.post(f"{base_url}/auth/token", data={"username": user, "password": password})
-        context.add_cookies([{"name": "_token", "value": token.json()["access_token"], "url": base_url}])
         try:
-            yield Person(context.new_page(), base_url)
+            yield browser
         finally:
             browser.close()
+
+
+@contextmanager
+def somebody(
+    browser: Browser, base_url: str, user: str, password: str, *, dark: bool = False, width: int = 1280
+) -> Iterator[Person]:
+    """Somebody who is logged in, with nothing left of whoever sat there before.
+
+    :param dark: how their system is set
+    """
+    scheme: Literal["dark", "light"] = "dark" if dark else "light"
+    context = browser.new_context(
+        viewport={"width": width, "height": 900}, color_scheme=scheme, locale="en-GB", timezone_id="UTC"
+    )
+    context.set_default_timeout(PATIENCE)
+    expect.set_options(timeout=PATIENCE)
+    token = context.request.post(f"{base_url}/auth/token", data={"username": user, "password": password})
+    context.add_cookies([{"name": "_token", "value": token.json()["access_token"], "url": base_url}])
+    try:
+        yield Person(context.new_page(), base_url)
+    finally:
+        context.close()
+
+
+@contextmanager
+def browsing(base_url: str, user: str, password: str, *, dark: bool = False, width: int = 1280) -> Iterator[Person]:
+    """Somebody who is logged in, at a browser of their own.
+
+    :raises NoBrowser: this machine has none
+    """
+    with a_browser() as browser, somebody(browser, base_url, user, password, dark=dark, width=width) as person:
+        yield person
 
 
 class Person:
