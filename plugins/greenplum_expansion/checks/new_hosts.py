@@ -14,6 +14,7 @@ from itertools import combinations
 from greenplum_expansion.checks.catalogue import check
 from greenplum_expansion.checks.finding import Finding
 from greenplum_expansion.checks.hosts import Cluster, HostFacts, is_loopback, listed
+from greenplum_expansion.cluster.names import is_ip_address
 from greenplum_expansion.cluster.topology import Host, Topology
 
 
@@ -263,6 +264,8 @@ def check_name_right(new: HostFacts, cluster: Cluster) -> list[Finding]:
 
 
 def _found_by_coordinator(new: HostFacts, cluster: Cluster) -> tuple[str, ...]:
+    if is_ip_address(new.hostname):  # it leads to itself, and nobody is asked
+        return (new.hostname,)
     return cluster.reference.answers.get(new.hostname, ()) if cluster.reference else ()
 
 

@@ -19,10 +19,19 @@ _SLUG_FORBIDDEN = re.compile(r"[^A-Za-z0-9_.-]+")
 
 
 def validate_hostname(text: str) -> str:
-    """Return `text` without surrounding blanks if it is a host name; ValueError says why not."""
+    """Return `text` without surrounding blanks if it can be a host's name: that, with or without its domain, or an IPv4
+    address, which leads to itself. ValueError says why not.
+    """
     name = text.strip()
     if not name:
         raise ValueError("a host name is empty")
+    if ":" in name and is_ip_address(name.strip("[]")):
+        raise ValueError(
+            f"{name!r} cannot be a host's name, as ':' separates fields in gpexpand's files; give it one, as "
+            f"name={name.strip('[]')}"
+        )
+    if re.fullmatch(r"[0-9.]+", name) and not is_ip_address(name):
+        raise ValueError(f"{name!r} is neither a host name nor an IP address")
     if len(name) > 253 or not _HOSTNAME.match(name):
         raise ValueError(f"{name!r} is not a host name (letters, digits, '-', '_' and '.', no leading '-')")
     return name
@@ -31,13 +40,20 @@ def validate_hostname(text: str) -> str:
 def validate_address(text: str) -> str:
     """Return `text` if it is a host name, an IPv4 or an IPv6 address; ValueError says why not."""
     address = text.strip().strip("[]")
-    try:
+    if is_ip_address(address):
         return str(ipaddress.ip_address(address))
-    except ValueError:
-        pass
     if re.fullmatch(r"[0-9.]+", address):
         raise ValueError(f"{address!r} is not an IP address")
     return validate_hostname(address)
+
+
+def is_ip_address(text: str) -> bool:
+    """Whether it is an IPv4 or IPv6 address, and no name."""
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def validate_directory(text: str) -> str:

@@ -5,7 +5,6 @@ One script asks everything of a host, in one round trip. Its answers are lines o
 
 from __future__ import annotations
 
-import ipaddress
 import re
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from greenplum_expansion.checks.host_software import MODULES, NEEDED_TOOLS, USUAL_TOOLS
 from greenplum_expansion.checks.hosts import Account, Cluster, Filesystem, HostFacts, Software, System
 from greenplum_expansion.checks.new_hosts import DirectoryState, PlaceFacts
+from greenplum_expansion.cluster.names import is_ip_address
 from greenplum_expansion.cluster.topology import Topology
 from greenplum_expansion.hooks.environment import CoordinatorEnvironment
 from greenplum_expansion.hooks.greenplum import GreenplumHook
@@ -65,15 +65,7 @@ def read_host(
 def names_to_ask(topology: Topology, new_names: Sequence[str]) -> list[str]:
     """Names, not addresses, under which hosts look for each other."""
     every = {*topology.hostnames, *topology.addresses, *new_names}
-    return sorted(name for name in every if not _is_address(name))
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True
+    return sorted(name for name in every if not is_ip_address(name))
 
 
 def look_script(

@@ -6,6 +6,7 @@ import ipaddress
 import shlex
 from collections.abc import Mapping
 
+from greenplum_expansion.cluster.names import is_ip_address
 from greenplum_expansion.preparation import blocks
 from greenplum_expansion.preparation.catalogue import part
 from greenplum_expansion.preparation.change import Draft, PartPlan, StateChange
@@ -22,10 +23,13 @@ OUR_CLOUD = "/etc/cloud/cloud.cfg.d/99-greenplum-expansion.cfg"
 @part(PreparationPart.HOSTNAME, "The host calls itself what the cluster calls it")
 def plan_hostname(situation: Situation) -> PartPlan:
     """The live name and `/etc/hostname` are set to the name in the request, unless they are that already (a domain
-    behind it does not matter). Where cloud-init would set another name at boot, it is told to keep this one.
+    behind it does not matter). Where cloud-init would set another name at boot, it is told to keep this one. A host
+    that the request knows by its address only keeps its name.
     """
     draft = Draft()
     new, name = situation.new, situation.name
+    if is_ip_address(name):
+        return draft.plan()
     live = new.word("hostname")
     written = (new.text(HOSTNAME) or "").strip()
     if not _is_called(written, name):
@@ -117,7 +121,7 @@ def _kept(block: list[str], addresses: Mapping[str, str]) -> tuple[list[str], di
     for line in block:
         words = line.partition("#")[0].split()
         others = [word for word in words[1:] if word not in addresses]
-        if not words or not _is_address(words[0]):
+        if not words or not is_ip_address(words[0]):
             comments.append(line)
         elif others:
             lines.setdefault(words[0], []).extend(others)
@@ -148,14 +152,6 @@ def _keep_block(text: str, foreign: str) -> str:
 def _by_number(item: tuple[str, list[str]]) -> tuple[int, int]:
     address = ipaddress.ip_address(item[0])
     return address.version, int(address)
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _is_loopback(address: str) -> bool:

@@ -131,6 +131,15 @@ def test_a_name_that_leads_the_coordinator_astray(check, other, answers, said):
     assert other(host("sdw3"), cluster) == []
 
 
+def test_a_host_known_by_its_address_needs_no_name():
+    by_address = replace(host("sdw3"), hostname="10.0.0.23")
+    assert new_hosts.check_name(by_address, CLUSTER) == []
+    assert new_hosts.check_name_right(by_address, CLUSTER) == []
+    assert "leads the coordinator to 10.0.0.7" in only(
+        new_hosts.check_name_right(replace(by_address, hostname="10.0.0.7"), CLUSTER)
+    )
+
+
 @pytest.mark.parametrize("state", [DirectoryState.NOT_EMPTY, DirectoryState.NOT_A_DIRECTORY])
 def test_a_place_that_holds_something(state):
     found = new_hosts.check_directories_empty(replace(GOOD, directories={"/data/x": state}), SUBJECT)

@@ -227,6 +227,11 @@ def test_a_host_keeps_its_domain_and_cloud_init_keeps_its_hands_off() -> None:
     assert states_of(plan)["name of the host"].do == "hostname -- sdw3"
 
 
+def test_a_host_known_by_its_address_only_is_not_called_that() -> None:
+    facts = host("10.0.0.23", {"/etc/hostname": "web7\n"}, hostname="web7")
+    assert plan_hostname(situation(facts)).changes == ()
+
+
 # --- huge pages, SELinux ---------------------------------------------------------------------------------------------
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import ipaddress
 import posixpath
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from greenplum_expansion.checks.finding import Finding
+from greenplum_expansion.cluster.names import is_ip_address
 from greenplum_expansion.cluster.topology import Topology
 from greenplum_expansion.errors import RemoteError
 from greenplum_expansion.hooks.facts import read_topology
@@ -119,21 +119,13 @@ def host_addresses(run: ExpansionRun, topology: Topology) -> dict[str, str]:
     known: dict[str, str] = {}
     aliases: dict[str, Sequence[str]] = {}
     for new in run.request.new_hosts:
-        if _is_ip(new.address):
+        if is_ip_address(new.address):
             known[new.hostname] = new.address
         else:
             aliases[new.address] = [new.hostname, *aliases.get(new.address, ())]
-    wanted = {name for name in {*names, *aliases} if not _is_ip(name) and name not in known}
+    wanted = {name for name in {*names, *aliases} if not is_ip_address(name) and name not in known}
     found = resolve_names(run.hook, wanted)
     for address, hostnames in aliases.items():
         if address in found:
             found |= dict.fromkeys(hostnames, found[address])
     return found | known
-
-
-def _is_ip(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True
