@@ -27,7 +27,13 @@ from greenplum_expansion.cluster.state import ExpansionState, Phase, StuckBy  # 
 from greenplum_expansion.errors import ActionRefused  # noqa: E402
 from greenplum_expansion.planning.decisions import Presence, RollbackAction, decide_roll_back  # noqa: E402
 from greenplum_expansion.preparation.parts import parts  # noqa: E402
-from greenplum_expansion.request import ExpansionRequest, RedistributeRequest, RollbackRequest, SteerRequest  # noqa: E402
+from greenplum_expansion.request import (  # noqa: E402
+    ExpansionRequest,
+    LookRequest,
+    RedistributeRequest,
+    RollbackRequest,
+    SteerRequest,
+)
 
 PAGES = ROOT / "docs" / "reference"
 _WITH_A_CLUSTER = ("tests/faults/", "tests/greenplum/")
@@ -205,6 +211,7 @@ def _requests() -> str:
         (ExpansionRequest, "greenplum_expand"),
         (RedistributeRequest, "greenplum_redistribute"),
         (SteerRequest, "greenplum_steer"),
+        (LookRequest, "greenplum_look"),
         (RollbackRequest, "greenplum_rollback"),
     ):
         lines += [f"## `{dag_id}`", ""]

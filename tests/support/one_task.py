@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from airflow.sdk.exceptions import TaskDeferred
+from pydantic import BaseModel
 
 from greenplum_expansion.params import dag_params
 from greenplum_expansion.request import ExpansionRequest
@@ -17,10 +18,13 @@ class OneRun:
     """As much of a DAG run as tasks use: parameters, a run id, XComs.
 
     :param conf: what was asked for; everything else has the form's default
+    :param model: of the form
     """
 
-    def __init__(self, conf: Mapping[str, Any], run_id: str = "test") -> None:
-        self.params = {**{name: param.value for name, param in dag_params(ExpansionRequest).items()}, **conf}
+    def __init__(
+        self, conf: Mapping[str, Any], run_id: str = "test", model: type[BaseModel] = ExpansionRequest
+    ) -> None:
+        self.params = {**{name: param.value for name, param in dag_params(model).items()}, **conf}
         self.run_id = run_id
         self.xcoms: dict[tuple[str, str], Any] = {}
 

@@ -6,7 +6,13 @@ import pytest
 from airflow.dag_processing.dagbag import DagBag
 
 from greenplum_expansion.params import dag_params
-from greenplum_expansion.request import ExpansionRequest, RedistributeRequest, RollbackRequest, SteerRequest
+from greenplum_expansion.request import (
+    ExpansionRequest,
+    LookRequest,
+    RedistributeRequest,
+    RollbackRequest,
+    SteerRequest,
+)
 
 DAGS = Path(__file__).resolve().parents[2] / "dags"
 
@@ -65,7 +71,12 @@ def test_the_expansion_is_the_runbook_from_top_to_bottom(dags):
 
 
 def test_a_look_reads_and_is_over(dags):
-    assert [task.task_id for task in dags["greenplum_look"].topological_sort()] == ["cluster", "places", "host"]
+    assert [task.task_id for task in dags["greenplum_look"].topological_sort()] == [
+        "cluster",
+        "workload",
+        "places",
+        "host",
+    ]
 
 
 def test_the_rollback_probes_acts_and_proves(dags):
@@ -119,7 +130,7 @@ def test_nothing_changes_the_cluster_before_the_approval(dags):
     assert not changing & before
 
 
-@pytest.mark.parametrize("model", [ExpansionRequest, RedistributeRequest, RollbackRequest, SteerRequest])
+@pytest.mark.parametrize("model", [ExpansionRequest, LookRequest, RedistributeRequest, RollbackRequest, SteerRequest])
 def test_the_form_explains_and_groups_every_field(model):
     params = dag_params(model)
     assert list(params) == list(model.model_fields)

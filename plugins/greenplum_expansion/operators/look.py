@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from airflow.sdk import BaseOperator
+from airflow.sdk.exceptions import AirflowSkipException
 
 from greenplum_expansion.checks.cluster import check_segments, check_server
 from greenplum_expansion.checks.finding import Finding, errors
@@ -14,10 +15,15 @@ from greenplum_expansion.errors import ExpansionError
 from greenplum_expansion.hooks.cluster_facts import read_server
 from greenplum_expansion.hooks.facts import read_expansion_state, read_probed_topology, read_version
 from greenplum_expansion.hooks.greenplum import GreenplumHook
-from greenplum_expansion.operators.checks.new_hosts import CheckPlacesOperator
+from greenplum_expansion.hooks.workload import read_finished_moves, read_tables_to_move
+from greenplum_expansion.operators.checks.new_hosts import CheckNewHostOperator, CheckPlacesOperator
 from greenplum_expansion.operators.run import FINDINGS_KEY, record_step, started_now
+from greenplum_expansion.planning.plan import human_bytes
+from greenplum_expansion.planning.workload import Workload
+from greenplum_expansion.request.looking import as_expansion
 
 CLUSTER_KEY = "cluster"
+WORKLOAD_KEY = "workload"
 
 
 class LookAtClusterOperator(BaseOperator):
@@ -68,6 +74,59 @@ class LookAtClusterOperator(BaseOperator):
         return seen, check_segments(topology)
 
 
+class LookAtWorkloadOperator(BaseOperator):
+    """Note how much there is to move, for a forecast while the wizard is filled in: see `Workload`.
+
+    Only reads, and only if it was asked for (`with_tables`): every segment looks at the files of all its tables. What
+    cannot be read is a finding and fails nothing. Left under the XCom key "workload" for the pages, some 30 kB at most:
+    ``Workload.to_dict``.
+
+    :param cluster_task: task id of the LookAtClusterOperator; a cluster that did not answer there is not asked again
+    :return: True if the tables were measured
+    """
+
+    ui_color = "#e8f3ec"
+
+    def __init__(self, *, cluster_task: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.cluster_task = cluster_task
+
+    def execute(self, context: Mapping[str, Any]) -> bool:
+        if not context["params"]["with_tables"]:
+            raise AirflowSkipException("The tables were not asked for")
+        if not context["ti"].xcom_pull(task_ids=self.cluster_task):
+            raise AirflowSkipException(f"{self.cluster_task} was not answered; what is wrong stands there")
+        started = started_now()
+        hook = GreenplumHook(context["params"]["greenplum_conn_id"])
+        findings: list[Finding] = []
+        seen: Workload | None = None
+        try:
+            seen = self._measure(hook)
+        except ExpansionError as error:
+            findings = [Finding.error(error.subject, error.cause, error.next_action)]
+        finally:
+            hook.close()
+        for finding in findings:
+            self.log.info("%s", finding)
+        context["ti"].xcom_push(key=FINDINGS_KEY, value=[finding.to_dict() for finding in findings])
+        if seen is not None:
+            context["ti"].xcom_push(key=WORKLOAD_KEY, value=seen.to_dict())
+        record_step(context, started, f"{seen.total.tables} tables" if seen else "not measured")
+        return seen is not None
+
+    def _measure(self, hook: GreenplumHook) -> Workload:
+        tables = read_tables_to_move(hook, read_version(hook).flavor)
+        # A look is of no expansion, so every move that the history knows is one of an earlier one.
+        finished = read_finished_moves(hook, "", mine=False)
+        seen = Workload.measure(tables.moves, finished, datetime.now(UTC).timestamp())
+        total = seen.total
+        self.log.info(
+            "%d tables, %s and %s of indexes; %d moves of earlier expansions are known",
+            total.tables, human_bytes(total.bytes), human_bytes(total.index_bytes), len(finished),
+        )  # fmt: skip
+        return seen
+
+
 class LookAtPlacesOperator(CheckPlacesOperator):
     """As CheckPlacesOperator, but for a look without new hosts, which is one at the cluster alone."""
 
@@ -75,4 +134,16 @@ class LookAtPlacesOperator(CheckPlacesOperator):
         if not context["params"]["new_hosts"]:
             self.log.info("No new hosts are named, so only the cluster was looked at")
             return []
-        return super().execute(context)
+        return super().execute(_of_an_expansion(context))
+
+
+class LookAtHostOperator(CheckNewHostOperator):
+    """As CheckNewHostOperator, asked by a look."""
+
+    def execute(self, context: Mapping[str, Any]) -> Any:
+        return super().execute(_of_an_expansion(context))
+
+
+def _of_an_expansion(context: Mapping[str, Any]) -> dict[str, Any]:
+    """For the checks, which know the request of an expansion and refuse what is not in it."""
+    return {**context, "params": as_expansion(dict(context["params"]))}

@@ -77,7 +77,11 @@ def look_ahead(standing: Standing, rates: Rates, calendar: Calendar, sessions: i
     :param now: UTC
     """
     work = rates.expect_volumes(standing.left)
-    left = Span(work.low / sessions, work.likely / sessions, work.high / sessions)
+    return look_ahead_for(Span(work.low / sessions, work.likely / sessions, work.high / sessions), calendar, now)
+
+
+def look_ahead_for(left: Span, calendar: Calendar, now: datetime) -> Outlook:
+    """The same for so many seconds of moving, all sessions together."""
     found = [_end_of(calendar, now, seconds) for seconds in (left.low, left.likely, left.high)]
     window = calendar.next_window(now)
     has_end = window is None or window.has_end

@@ -6,6 +6,7 @@ of the form.
 
 from greenplum_expansion.request.expansion import ExpansionRequest
 from greenplum_expansion.request.hosts import MirroringChoice, NewHost
+from greenplum_expansion.request.looking import LookRequest
 from greenplum_expansion.request.notices import NoticeEvent, NoticesSection
 from greenplum_expansion.request.parse import parse_request
 from greenplum_expansion.request.preparation import FirewallChoice, PreparationPart, SoftwareSource
@@ -22,6 +23,7 @@ __all__ = [
     "Engine",
     "ExpansionRequest",
     "FirewallChoice",
+    "LookRequest",
     "MirroringChoice",
     "MovedBy",
     "NewHost",
