@@ -179,8 +179,12 @@ class Demo:
         return "\n".join(lines)
 
     def _where(self) -> Text:
-        text = f"Airflow: {self.airflow.base_url}   user admin, password {self.airflow.password()}\n"
-        return Text(text + "End it with `make demo-down`.")
+        airflow = self.airflow.base_url
+        return Text(
+            f"Airflow: {airflow}   user admin, password {self.airflow.password()}\n"
+            f"Clusters, wizard, and the page of this expansion: {airflow}/plugin/greenplum\n"
+            "End it with `make demo-down`."
+        )
 
 
 def expansion_conf() -> dict[str, Any]:

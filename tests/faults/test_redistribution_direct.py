@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from greenplum_expansion.planning.record import TableList
 from greenplum_expansion.redistribution import engines
 from greenplum_expansion.redistribution.direct.mover import Moved
 from tests.support.half_done import HalfDone
@@ -90,6 +91,12 @@ def test_a_table_that_fails_is_told_of_and_clearing_moves_just_that(
     assert "only some were asked for" in run.errors["redistribute.move_tables"]
     assert intact(rows, "broken")
     assert told(rows, "broken")[0] == listed(rows, "broken") == "COMPLETED"
+    # Nobody has watched beside it; the pages are told all the same.
+    left = {key: value for (task_id, key), value in run.xcoms.items() if task_id == "redistribute.move_tables"}
+    assert left["progress"]["tables"]["failed"] == 0
+    tables = TableList.assemble(left.items())
+    (broken,) = (tables[number] for number, name in enumerate(tables.names) if name == "faults.broken")
+    assert (broken.state, broken.failures) == ("c", 6)
 
 
 def test_a_table_in_use_is_tried_again_and_readers_wait_no_longer_than_was_said(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import pkgutil
 import sys
 import tempfile
@@ -13,18 +14,22 @@ from typing import Any
 import pytest
 
 from demo.airflow_api import AirflowApi
-from demo.airflow_stack import AirflowStack
+from demo.airflow_stack import ROOT, AirflowStack
 from greenplum_expansion import operators, sensors
 from tests.support.afterwards import ended_if_we_are_killed
 from tests.support.practice import Practice
 
 # What the DAG files import: their tasks need not import it again, each for itself.
-PRELOAD = tuple(
-    module.name
-    for package in (operators, sensors)
-    for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}.")
+PRELOAD = (
+    *(
+        module.name
+        for package in (operators, sensors)
+        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}.")
+    ),
+    "tests.support.impatience",
 )
 SETTINGS = {
+    "PYTHONPATH": os.pathsep.join((str(ROOT / "plugins"), str(ROOT))),
     # A test that answers a question waits until the scheduler has told twice that it goes round.
     "AIRFLOW__SCHEDULER__SCHEDULER_HEARTBEAT_SEC": "1",
     # Seconds of silence after which a trigger is given to another triggerer. Other workers may keep the machine busy,

@@ -34,7 +34,7 @@ def person(stack: AirflowStack, airflow: AirflowApi) -> Iterator[Person]:
         pytest.skip(str(error))
 
 
-def test_an_expansion_needs_nothing_but_the_browser(person: Person, cluster: Practice) -> None:
+def test_an_expansion_needs_nothing_but_the_browser(person: Person, practice: Practice) -> None:
     card = person.look_at_cluster(CONNECTION)
     expect(card).to_contain_text("4 on 2 hosts, mirrored")
     assert person.barriers() == []
@@ -76,7 +76,29 @@ def test_an_expansion_needs_nothing_but_the_browser(person: Person, cluster: Pra
     expect(person.phase("Plan and approval")).to_contain_text("waiting")
     assert person.barriers() == []
     person.picture(PICTURES, "approval-on-the-page")
+    practice.set_fault("slow-moves", "0.5")
+    practice.set_fault("table.demo.sales.orders", "disk quota exceeded")
     person.button("Approve", question).click()
+
+    # Tables move; somebody pauses it, and lets it go on.
+    person.button("Pause").click()
+    expect(person.page.locator("#live .figures")).to_contain_text("paused")
+    person.picture(PICTURES, "paused")
+    assert person.barriers() == []
+    practice.clear_faults("slow-moves")
+    person.button("Resume").click()
+    expect(person.page.locator("#live .figures")).not_to_contain_text("paused")
+
+    # A table that was made to fail is told with its error, and tried again.
+    failed = person.page.locator("#live section", has_text="What failed")
+    expect(failed).to_contain_text("demo.sales.orders")
+    expect(failed).to_contain_text("disk quota exceeded")
+    person.page.get_by_label("Status").select_option("failed")
+    expect(person.page.locator("#tables tbody tr")).to_have_count(1)
+    person.picture(PICTURES, "failed")
+    assert person.barriers() == []
+    practice.clear_faults()
+    person.button("Try again", failed.locator("li", has_text="redistribute.move_tables")).click()
 
     expect(person.phase("Add the segments")).to_contain_text("done")
     expect(person.page.locator("#progress-title")).to_have_text("Moved so far: 100 %")

@@ -35,7 +35,7 @@ from greenplum_expansion.planning.decisions import Presence
 from greenplum_expansion.planning.edit import judge_edit
 from greenplum_expansion.planning.forecast_text import sections
 from greenplum_expansion.planning.plan import Plan
-from greenplum_expansion.planning.section import Section
+from greenplum_expansion.planning.section import Section, join_sections
 
 DIGEST_KEY = "digest"
 ANSWER_KEY = "answer"
@@ -92,7 +92,7 @@ class AskingOperator(ApprovalOperator):
 
     def _sections(self, context: Any) -> list[Section]:
         left = context["ti"].xcom_pull(task_ids=self._before(), key=SECTION_KEY) or []
-        return [Section.from_dict(section) for section in left if section]
+        return join_sections(Section.from_dict(section) for section in left if section)
 
     def _before(self) -> list[str]:
         every = {task.task_id for task in self.get_flat_relatives(upstream=True)}

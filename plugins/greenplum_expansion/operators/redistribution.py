@@ -17,6 +17,7 @@ from greenplum_expansion.errors import ExpansionError, RemoteError, StepFailed
 from greenplum_expansion.hooks.facts import read_expansion_state, read_topology
 from greenplum_expansion.operators.forecasting import read_rates
 from greenplum_expansion.operators.notices import tell_window_closed, tell_window_opened
+from greenplum_expansion.operators.recording import leave_record
 from greenplum_expansion.operators.run import (
     ExpansionRun,
     expansion_run,
@@ -135,6 +136,8 @@ class RedistributeOperator(BaseOperator):
                 decision = decide_move_tables(run.subject, state, run.directory.job_runs(engines.JOB), presence)
                 self.log.info("Decision: %s, because %s", decision.action, decision.because)
                 if decision.action is Action.DONE:
+                    if not emptied:
+                        leave_record(context, run)
                     return self._done(context, run, started)
                 if emptied:
                     return self.others_are_left(context, run, started)
@@ -205,6 +208,7 @@ class RedistributeOperator(BaseOperator):
         """Go on with the next window, or fail with what stands against it."""
         failed = [{"table": name, "status": "FAILED", "error": error} for name, error in moved.failed.items()]
         context["ti"].xcom_push(key=FAILED_TABLES_KEY, value=failed[:_KEPT])
+        leave_record(context, run)
         self.log.info(
             "%d tables moved, %d failed, %d cancelled at the end (%.0f s of work lost), %d left",
             *(moved.moved, len(failed), len(moved.cancelled), moved.seconds_lost, len(moved.left)),

@@ -15,7 +15,7 @@ from greenplum_expansion.operators.notices import end_without_report, tell_end
 from greenplum_expansion.operators.run import SECTION_KEY, STEP_KEY, ExpansionRun, expansion_run
 from greenplum_expansion.operators.segments import SAID_KEY
 from greenplum_expansion.planning.forecast_text import compared, sections
-from greenplum_expansion.planning.section import Section
+from greenplum_expansion.planning.section import Section, join_sections
 from greenplum_expansion.redistribution import history
 from greenplum_expansion.report import Report, render_text
 
@@ -109,7 +109,7 @@ class ReportOperator(BaseOperator):
             cleaned_up=run.request.clean_up,
             rolled_back=self._rolled_back(context),
             steps=steps,
-            sections=[*(Section.from_dict(section) for section in left), *_forecast(run)],
+            sections=[*join_sections(map(Section.from_dict, left)), *_forecast(run)],
         )
 
 

@@ -6,6 +6,7 @@ So Airflow checks the permission once more, writes its audit log, and validates 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from typing import Annotated, Any
 from urllib.parse import quote
 
@@ -36,12 +37,12 @@ class AirflowApi:
         started = self._send("POST", f"/api/v2/dags/{dag_id}/dagRuns", body)
         return str(started["dag_run_id"])
 
-    def clear(self, dag_id: str, run_id: str, task_id: str) -> list[str]:
-        """Have a task, and all behind it, run again; returns what was cleared."""
+    def clear(self, dag_id: str, run_id: str, task_ids: Iterable[str]) -> list[str]:
+        """Have tasks, and all behind them, run again; returns what was cleared."""
         body = {
             "dry_run": False,
             "dag_run_id": run_id,
-            "task_ids": [task_id],
+            "task_ids": list(task_ids),
             "only_failed": False,
             "include_downstream": True,
             "reset_dag_runs": True,

@@ -15,10 +15,12 @@ from greenplum_expansion.pages.chart import Chart, draw
 from greenplum_expansion.pages.records import Records, Run, Task
 from greenplum_expansion.planning.plan import Plan
 from greenplum_expansion.planning.record import LIST_KEY, MOVES_KEY, NAMES_PREFIX, STATES_PREFIX, TableList
-from greenplum_expansion.planning.section import Section
+from greenplum_expansion.planning.section import Section, join_sections
 
 MOVE = "redistribute.move_tables"
 """The task that moves tables, in greenplum_expand as in greenplum_redistribute."""
+WATCH = "redistribute.watch_progress"
+"""The one beside it that records how far it is."""
 PROGRESS_KEY, FAILED_KEY, REPORT_KEY = "progress", "failed_tables", "report"
 _WATCHED = (PROGRESS_KEY, MOVES_KEY, FAILED_KEY)
 
@@ -158,7 +160,7 @@ def read_found(records: Records, run: Run) -> Found:
             sections.append(Section.from_dict(left.value))
     planned = records.left(run.dag_id, run.run_id, keys=("return_value",), task_id="make_plan")
     plan = Plan.from_dict(planned[-1][1].value) if planned else None
-    return Found(worst_first(findings), sections, plan)
+    return Found(worst_first(findings), join_sections(sections), plan)
 
 
 def read_report(records: Records, run: Run) -> dict[str, Any] | None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from typing import Any
 
 
@@ -30,6 +31,23 @@ class Section:
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Section:
         return cls(data["title"], tuple(data["lines"]), tuple(data["columns"]), tuple(map(tuple, data["rows"])))
+
+
+def join_sections(sections: Iterable[Section]) -> list[Section]:
+    """Sections of one title, as several steps at one host leave them, become one where the first of them stands.
+
+    Those whose tables have other columns stay for themselves.
+    """
+    joined: dict[tuple[str, tuple[str, ...]], Section] = {}
+    for section in sections:
+        key = (section.title, section.columns)
+        first = joined.get(key)
+        joined[key] = (
+            section
+            if first is None
+            else replace(first, lines=first.lines + section.lines, rows=first.rows + section.rows)
+        )
+    return list(joined.values())
 
 
 def render_section(section: Section) -> list[str]:

@@ -9,11 +9,9 @@ from typing import Any
 
 from airflow.sdk import BaseSensorOperator
 
-from greenplum_expansion.operators.forecasting import read_believed
+from greenplum_expansion.operators.recording import read_watched
 from greenplum_expansion.operators.run import ExpansionRun, expansion_run, record_step, started_now
 from greenplum_expansion.redistribution import engine
-from greenplum_expansion.redistribution.watching import Watched
-from greenplum_expansion.request.windows import WindowsSection
 from greenplum_expansion.triggers.progress import ENDED, ProgressTrigger
 
 
@@ -47,13 +45,7 @@ class RedistributionSensor(BaseSensorOperator):
         if states.get(dag_run.run_id, {}).get(self.move_task) in ENDED:
             return self.execute_complete(context, None, started)
         with self.open_run(context) as run:
-            conn_id = run.request.greenplum_conn_id
-            watched = Watched(
-                expansion_id=run.expansion_id,
-                sessions=run.request.parallel_moves,
-                windows=run.foreseen().model_dump(mode="json", include=set(WindowsSection.model_fields)),
-                rates=read_believed(run, run.directory.require_plan()).rates.to_dict(),
-            )
+            conn_id, watched = run.request.greenplum_conn_id, read_watched(run)
         self.defer(
             trigger=ProgressTrigger(conn_id, dag_run.dag_id, dag_run.run_id, self.move_task, watched=watched.to_dict()),
             method_name="execute_complete",

@@ -202,9 +202,9 @@ class _Reporter:
     async def _look_ahead(self) -> dict[str, Any] | None:
         assert self._watcher is not None
         seen = await asyncio.to_thread(self._watch)
-        if seen is None or seen.standing == self._said:
+        if seen is None or (news := (seen.standing, seen.paused, seen.sessions)) == self._said:
             return None
-        self._said = seen.standing
+        self._said = news
         self._log.info("Progress: %s", seen.say())
         return seen.to_dict()
 

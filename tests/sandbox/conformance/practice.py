@@ -61,9 +61,9 @@ class Practice:
         """``sandbox fault set``."""
         self.sandbox("fault", "set", name, value)
 
-    def clear_faults(self) -> None:
-        """``sandbox fault clear``."""
-        self.sandbox("fault", "clear")
+    def clear_faults(self, *names: str) -> None:
+        """``sandbox fault clear``; without names, all of them."""
+        self.sandbox("fault", "clear", *names)
 
     def _ssh(self, host: str, user: str, *options: str) -> list[str]:
         port = self.state.settings().ports[f"{host}:22"]

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from greenplum_expansion.pages.access import STEER, Acting, answering, retrying, starting
 from greenplum_expansion.pages.airflow_api import AirflowApiDep
+from greenplum_expansion.pages.expansion import MOVE, WATCH
 from greenplum_expansion.pages.records import Records
 from greenplum_expansion.pages.routes.expansion import require_run
 
@@ -66,7 +67,9 @@ def retry(dag_id: str, run_id: str, asked: Retry, session: SessionDep, _: Acting
     failed = {task.task_id for task in records.tasks(dag_id, run.run_id) if task.state == "failed"}
     if asked.task_id not in failed:
         raise HTTPException(409, f"task {asked.task_id} has not failed (any more); look again")
-    cleared = api.clear(dag_id, run_id, asked.task_id)
+    # What is watched beside the moves is no task behind them.
+    again = (asked.task_id, WATCH) if asked.task_id == MOVE else (asked.task_id,)
+    cleared = api.clear(dag_id, run_id, again)
     return {"done": f"{len(cleared)} tasks run again, from {asked.task_id} on"}
 
 
