@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import quote, urlencode
+
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, PlainTextResponse, Response
@@ -39,7 +41,12 @@ def _answer(request: Request, status: int, words: str) -> Response:
     if request.method != "GET" or not wants_page:
         return PlainTextResponse(words, status, HEADERS)
     answer: HTMLResponse = fragment(
-        request, "refused.html", {"status": status, "words": words, "login": f"{airflow_root_of(request)}/auth/login"},
-        status=status,
-    )  # fmt: skip
+        request, "refused.html", {"status": status, "words": words, "login": _login(request)}, status=status
+    )
     return answer
+
+
+def _login(request: Request) -> str:
+    """Airflow's own, whatever lets people in there; it judges itself whether it may come back to this page."""
+    here = quote(request.url.path) + (f"?{request.url.query}" if request.url.query else "")
+    return f"{airflow_root_of(request)}/api/v2/auth/login?{urlencode({'next': here})}"
