@@ -124,10 +124,14 @@ function collect(form) {
   return { ...draft, ...several };
 }
 
+// Answers may come in another order than they were asked for: only the last one asked for is shown.
 async function show(asked) {
+  const turn = show.turn = (show.turn || 0) + 1;
   try {
     const answer = await post(`${wizard.dataset.wizard}/step`, asked);
-    wizard.innerHTML = await answer.text();
+    const html = await answer.text();
+    if (turn !== show.turn) return null;
+    wizard.innerHTML = html;
     htmx.process(wizard);
     showTimes(wizard);
     const form = document.getElementById("step");
@@ -142,7 +146,14 @@ async function show(asked) {
 async function go(where) {
   const form = document.getElementById("step");
   const shown = await show({ step: form.dataset.step, go: where, draft: collect(form) });
-  (shown?.querySelector("#wrong a") || shown?.querySelector("#step-title"))?.focus();
+  (shown?.querySelector("#wrong") || shown?.querySelector("#step-title"))?.focus();
+}
+
+// Shown anew for what was chosen in one of its fields: whoever is there may choose on.
+async function stay(field) {
+  const form = document.getElementById("step");
+  await show({ step: form.dataset.step, draft: collect(form) });
+  document.getElementById(field.id)?.focus();
 }
 
 async function look() {
@@ -215,7 +226,8 @@ if (wizard) {
     else if (on("look")) look().catch((error) => say(error.message, true));
     else if ((button = on("remove"))) {
       const form = document.getElementById("step");
-      show({ step: form.dataset.step, draft: collect(form), remove: button.dataset.remove });
+      show({ step: form.dataset.step, draft: collect(form), remove: button.dataset.remove })
+        .then(() => document.getElementById("add")?.focus()); // the button is gone
     } else if ((button = on("set"))) set(button);
     else if ((button = on("expand"))) expand(button);
     else if ((button = on("copy"))) {
@@ -228,7 +240,7 @@ if (wizard) {
   });
   wizard.addEventListener("submit", (event) => { event.preventDefault(); go("next"); });
   wizard.addEventListener("input", preview);
-  wizard.addEventListener("change", (event) => { if (event.target.matches("[data-reload]")) go("stay"); });
+  wizard.addEventListener("change", (event) => { if (event.target.matches("[data-reload]")) stay(event.target); });
   wizard.addEventListener("keydown", (event) => {
     if (event.key === "Enter" && event.target.id === "add" && !event.shiftKey) { event.preventDefault(); addHosts(); }
   });
