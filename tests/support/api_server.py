@@ -40,15 +40,16 @@ class ApiServer:
 
     :param home: an empty directory for all it writes
     :param prefix: path below which it is reached, for example "/some/prefix"
+    :param like: another server, whose database it gets a copy of; without one, Airflow's empty tables
     """
 
-    def __init__(self, home: Path, *, prefix: str = "") -> None:
+    def __init__(self, home: Path, *, prefix: str = "", like: ApiServer | None = None) -> None:
         self.home = home
         self.port = free_port()
         self.base_url = f"http://127.0.0.1:{self.port}{prefix}"
         self._passwords = {name: secrets.token_urlsafe(12) for name in USERS}
         self._process: Process | None = None
-        _copy_of_our_database(self._database)
+        _copy(_our_database() if like is None else like._database, self._database)
         engine = create_engine(f"sqlite:///{self._database}")
         event.listen(engine, "connect", _do_not_wait)
         self._sessions = sessionmaker(engine, class_=Session, expire_on_commit=False)
@@ -124,13 +125,17 @@ class ApiServer:
         }
 
 
-def _copy_of_our_database(target: Path) -> None:
+def _our_database() -> Path:
     """Airflow's tables as this process has made them, which takes a second; `airflow db migrate` takes ten."""
     from airflow import settings
 
     engine: Any = settings.engine
-    with closing(sqlite3.connect(engine.url.database)) as ours, closing(sqlite3.connect(target)) as theirs:
-        ours.backup(theirs)
+    return Path(engine.url.database)
+
+
+def _copy(source: Path, target: Path) -> None:
+    with closing(sqlite3.connect(source)) as given, closing(sqlite3.connect(target)) as taken:
+        given.backup(taken)
 
 
 def _do_not_wait(connection: Any, _: Any) -> None:

@@ -28,8 +28,11 @@ SECONDS = {
     "tests/faults/test_rollback_states.py": 80,
     "tests/faults/test_redistribution_windows.py": 70,
     "tests/demo/test_airflow_stack.py": 80,
+    "tests/pages/browser": 50,
 }
 """Roughly, on two idle processors; only their order matters. Files that are not here take the `USUAL` time."""
+TOGETHER = ("tests/pages/browser",)
+"""Folders that are shared out whole: their files look at one server, which takes longest to start."""
 USUAL = {"tests/unit": 2, "tests/packaging": 10, "tests/demo": 15, "tests/greenplum": 0}
 OTHERS = 40
 LONG = 45.0
@@ -43,8 +46,9 @@ def seconds_of(file: str) -> float:
 
 
 def file_of(nodeid: str) -> str:
-    """The file a test is in."""
-    return nodeid.partition("::")[0]
+    """The file a test is in, or the folder whose files stay together."""
+    file = nodeid.partition("::")[0]
+    return next((folder for folder in TOGETHER if file.startswith(f"{folder}/")), file)
 
 
 def next_file(waiting: Mapping[str, float], behind: float) -> str:

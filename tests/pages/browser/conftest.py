@@ -44,6 +44,16 @@ def served(database: None) -> Iterator[Served]:
 
 
 @pytest.fixture(scope="module")
+def below_prefix(served: Served) -> Iterator[ApiServer]:
+    """The same, reached below a path, as behind a proxy that serves other things, too."""
+    with tempfile.TemporaryDirectory(prefix="airflow-") as directory:
+        server = ApiServer(Path(directory), prefix="/some/prefix", like=served.server)
+        with server.running():
+            server.wait()
+            yield server
+
+
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """One a file: it may not be open while other files run loops of their own."""
     try:
@@ -55,11 +65,10 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def person_of(browser: Browser, served: Served) -> Iterator[Callable[..., Person]]:
-    """Somebody by name of the user."""
+    """Somebody by name of the user, at this server or the other one."""
     with ExitStack() as everybody:
 
-        def come(user: str = "op", **options: object) -> Person:
-            server = served.server
+        def come(user: str = "op", server: ApiServer = served.server, **options: object) -> Person:
             return everybody.enter_context(somebody(browser, server.base_url, user, server.password(user), **options))
 
         yield come
