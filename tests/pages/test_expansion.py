@@ -191,6 +191,18 @@ def test_a_failed_table_is_shown_with_its_error_and_can_be_tried_again(client, s
     assert (body["dag_run_id"], body["include_downstream"], body["dry_run"]) == (RUN, True, False)
 
 
+def test_what_was_found_is_checked_again_and_not_only_judged(client, seeds, airflow):
+    seeds.run(state="failed", minutes=9)
+    seeds.task("check_cluster.claim", "success")
+    seeds.task("check_new_hosts.host", "success")
+    seeds.task("judge_findings", "failed")
+    seeds.task("survey_before", "upstream_failed")
+    assert "Check again" in client.get(url(BASE)).text
+    assert post(client, "/retry", {"task_id": "judge_findings"}).status_code == 200
+    ((_, _, body),) = airflow.requests
+    assert sorted(body["task_ids"]) == ["check_cluster.claim", "check_new_hosts.host", "judge_findings"]
+
+
 def test_only_what_failed_is_tried_again(client, moving, airflow):
     answer = post(client, "/retry", {"task_id": "add_segments"})
     assert answer.status_code == 409

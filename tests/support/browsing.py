@@ -90,7 +90,7 @@ class Person:
 
     def _console(self, message: Any) -> None:
         if message.type == "error":
-            self.complaints.append(message.text)
+            self.complaints.append(f"{message.text} ({message.location.get('url', 'nowhere')})")
 
     def _request(self, request: Any) -> None:
         if not request.url.startswith((self.base_url, "data:", "blob:")):

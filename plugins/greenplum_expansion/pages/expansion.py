@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from threading import Lock
@@ -21,6 +21,8 @@ MOVE = "redistribute.move_tables"
 """The task that moves tables, in greenplum_expand as in greenplum_redistribute."""
 WATCH = "redistribute.watch_progress"
 """The one beside it that records how far it is."""
+JUDGE = "judge_findings"
+"""The one that fails if checks have found errors."""
 PROGRESS_KEY, FAILED_KEY, REPORT_KEY = "progress", "failed_tables", "report"
 _WATCHED = (PROGRESS_KEY, MOVES_KEY, FAILED_KEY)
 
@@ -113,6 +115,18 @@ def _failed(tasks: Sequence[Task]) -> list[Task]:
     """What failed by itself; the report only says so."""
     failed = [task for task in tasks if task.state == "failed"]
     return [task for task in failed if task.task_id != "report"] or failed
+
+
+def tasks_to_clear(task_id: str, task_ids: Iterable[str]) -> list[str]:
+    """What must run again so that trying `task_id` again makes sense, beside all that follows it.
+
+    :param task_ids: of the run
+    """
+    if task_id == MOVE:
+        return [MOVE, WATCH]  # what is watched beside the moves is no task behind them
+    if task_id == JUDGE:
+        return list(dict.fromkeys(own for own in task_ids if phases.RUNBOOK[0].holds(own)))  # else it judges the same
+    return [task_id]
 
 
 def read_tables(records: Records, run: Run) -> TableList:

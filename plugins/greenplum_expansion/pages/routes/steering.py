@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from greenplum_expansion.pages.access import STEER, Acting, answering, retrying, starting
 from greenplum_expansion.pages.airflow_api import AirflowApiDep
-from greenplum_expansion.pages.expansion import MOVE, WATCH
+from greenplum_expansion.pages.expansion import tasks_to_clear
 from greenplum_expansion.pages.records import Records
 from greenplum_expansion.pages.routes.expansion import require_run
 
@@ -64,12 +64,11 @@ def retry(dag_id: str, run_id: str, asked: Retry, session: SessionDep, _: Acting
     """Clear a failed task; it looks what is still to be done, and does that."""
     records = Records(session)
     run = require_run(records, dag_id, run_id)
-    failed = {task.task_id for task in records.tasks(dag_id, run.run_id) if task.state == "failed"}
+    tasks = records.tasks(dag_id, run.run_id)
+    failed = {task.task_id for task in tasks if task.state == "failed"}
     if asked.task_id not in failed:
         raise HTTPException(409, f"task {asked.task_id} has not failed (any more); look again")
-    # What is watched beside the moves is no task behind them.
-    again = (asked.task_id, WATCH) if asked.task_id == MOVE else (asked.task_id,)
-    cleared = api.clear(dag_id, run_id, again)
+    cleared = api.clear(dag_id, run_id, tasks_to_clear(asked.task_id, [task.task_id for task in tasks]))
     return {"done": f"{len(cleared)} tasks run again, from {asked.task_id} on"}
 
 
