@@ -59,6 +59,10 @@ bench-scale: environment-python ## time and memory for 100,000 tables and 1,000 
 bench-overhead: environment ## what the DAG costs beside its commands, of the demo's newest run: DEMO=.demo
 	@PYTHONPATH=plugins:. $(PYTHON) -m benchmarks.overhead --demo "$(or $(DEMO),.demo)"
 
+.PHONY: bench-pages
+bench-pages: environment-browser ## first paint, bytes and cost of a look of every page with 100,000 tables, in a real browser
+	@PYTHONPATH=plugins:. $(PYTHON) -m benchmarks.pages
+
 .PHONY: format
 format: environment-python ## rewrite to the one style
 	@$(PYTHON) -m ruff check --fix-only .
