@@ -122,6 +122,8 @@ class Person:
         """Kept only if somebody wants pictures."""
         if folder is not None:
             self.page.screenshot(path=folder / f"{name}.png", full_page=True)
+            # It leaves empty styles, which htmx would copy to what it puts there, against the pages' policy.
+            self.page.evaluate("document.querySelectorAll('[style=\"\"]').forEach(e => e.removeAttribute('style'))")
 
     # --- what people do ----------------------------------------------------------------------------------------------
 
