@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
 from greenplum_expansion.planning.windows import Calendar, parse_rules, parse_zone
+from greenplum_expansion.request import MovedBy
+from greenplum_expansion.request.windows import WindowsSection
 from greenplum_expansion.timetable import WindowTimetable
 
 WINDOWS = "GREENPLUM_REDISTRIBUTE_WINDOWS"
@@ -59,6 +61,17 @@ def read_schedule(environ: Mapping[str, str] | None = None) -> Schedule:
         )
     timetable = WindowTimetable(rules, zone, excluded)
     return Schedule(timetable, connection, f"Windows of this deployment: `{timetable.summary}`.")
+
+
+def on_schedule(request: WindowsSection) -> WindowsSection:
+    """As greenplum_redistribute keeps to it; without a schedule it moves whenever somebody triggers it."""
+    timetable = read_schedule().timetable
+    return request.on_schedule(timetable.rules, timetable.time_zone, timetable.excluded) if timetable else request
+
+
+def foreseen(request: WindowsSection) -> WindowsSection:
+    """The windows that forecasts go by: the request's own, or those of the schedule that moves its tables."""
+    return on_schedule(request) if request.moved_by is MovedBy.SCHEDULE else request
 
 
 def _problems(rules: tuple[str, ...], zone: str, excluded: tuple[str, ...]) -> list[str]:

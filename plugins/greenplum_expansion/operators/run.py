@@ -28,7 +28,7 @@ from greenplum_expansion.planning.section import Section
 from greenplum_expansion.planning.windows import Calendar
 from greenplum_expansion.request import ExpansionRequest, MovedBy, parse_request
 from greenplum_expansion.request.windows import WindowsSection
-from greenplum_expansion.schedule import read_schedule
+from greenplum_expansion.schedule import foreseen
 
 # What a retry cannot change; only an unreachable host or database is worth another try.
 _FINAL = (ActionRefused, ChecksFailed, InvalidRequest, ProofFailed, StepFailed)
@@ -77,7 +77,7 @@ class ExpansionRun:
 
     def foreseen(self) -> WindowsSection:
         """The windows that forecasts go by: the request's, or those of the schedule that moves its tables."""
-        return on_schedule(self.request) if self.waits_for_schedule else self.request
+        return foreseen(self.request)
 
     def my_claim(self) -> Claim:
         dag_run = self.context["dag_run"]
@@ -94,12 +94,6 @@ class ExpansionRun:
 
     def close(self) -> None:
         self.hook.close()
-
-
-def on_schedule(request: ExpansionRequest) -> WindowsSection:
-    """As greenplum_redistribute keeps to it; without a schedule it moves whenever somebody triggers it."""
-    timetable = read_schedule().timetable
-    return request.on_schedule(timetable.rules, timetable.time_zone, timetable.excluded) if timetable else request
 
 
 @contextmanager

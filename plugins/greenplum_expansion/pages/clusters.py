@@ -160,12 +160,8 @@ def read_host_looks(records: Records, conn_id: str, hosts: Sequence[str]) -> Hos
     asked = {typed: next((run for run in runs if typed in _typed(run)), None) for typed in hosts}
     wanted = {run.run_id: run for run in asked.values() if run}
     found = records.left(LOOK, list(wanted), keys=("findings",)) if wanted else []
-    labels = {
-        (run_id, task.map_index): task.label
-        for run_id in wanted
-        for task in records.tasks(LOOK, run_id)
-        if task.task_id == "host"
-    }
+    tasks = {run_id: [task for task in records.tasks(LOOK, run_id) if task.task_id == "host"] for run_id in wanted}
+    labels = {(run_id, task.map_index): task.label for run_id, own in tasks.items() for task in own}
     result = HostLooks()
     for typed, run in asked.items():
         if run is None:
@@ -180,7 +176,12 @@ def read_host_looks(records: Records, conn_id: str, hosts: Sequence[str]) -> Hos
             if (left.task_id == "host" and labels.get((run_id, left.map_index)) == name)
             or (left.task_id == "places" and data["subject"] == f"new host {name}")
         ]
-        state = "looking" if run.is_active else "seen" if own or run.state == "success" else "failed"
+        # The run may go on when this host has been seen: others are looked at, tables are measured.
+        states = {task.state for task in tasks[run.run_id] if task.label == name}
+        if own or "success" in states or run.state == "success":
+            state = "seen"
+        else:
+            state = "looking" if run.is_active and "failed" not in states else "failed"
         result.hosts.append(HostLook(typed, state, tuple(worst_first(own))))
     newest = next((run for run in runs if run.run_id in wanted), None)
     named = {f"new host {typed.partition('=')[0]}" for typed in hosts}

@@ -70,6 +70,14 @@ class Left:
 
 
 @dataclass(frozen=True)
+class Found:
+    """A value, and the run it was left in."""
+
+    run_id: str
+    value: Any
+
+
+@dataclass(frozen=True)
 class Question:
     """What a task asks a person, unanswered."""
 
@@ -153,6 +161,18 @@ class Records:
             (row.run_id, Left(row.task_id, row.map_index, row.key, XComModel.deserialize_value(row), row.timestamp))
             for row in found
         ]
+
+    def newest(self, dag_id: str, run_ids: Iterable[str], task_id: str, key: str) -> Found | None:
+        """The last that this task left under this key in any of these runs; None if there is none."""
+        x = XComModel
+        statement = (
+            select(x.run_id, x.task_id, x.map_index, x.key, x.value, x.timestamp)
+            .where(x.dag_id == dag_id, x.run_id.in_(list(run_ids)), x.task_id == task_id, x.key == key)
+            .order_by(x.timestamp.desc())
+            .limit(1)
+        )
+        row = self._session.execute(statement).one_or_none()
+        return None if row is None else Found(row.run_id, XComModel.deserialize_value(row))
 
     def stamps(self, dag_id: str, run_id: str, prefixes: Iterable[str]) -> datetime | None:
         """When the newest of these was left, without reading any."""

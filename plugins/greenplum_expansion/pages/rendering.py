@@ -43,6 +43,7 @@ _environment.filters.update(
     inline=words.inline,
     block=words.block,
     moment=words.moment,
+    clock=words.clock,
     duration=words.duration,
     size=words.size,
     in_path=words.in_path,

@@ -17,13 +17,14 @@ from pydantic import BaseModel, ValidationError
 
 from greenplum_expansion.checks.finding import Finding
 from greenplum_expansion.checks.layout import check_layout
-from greenplum_expansion.cluster.input_file import render
+from greenplum_expansion.checks.new_hosts import check_not_in_cluster
+from greenplum_expansion.cluster.input_file import NewInstance, render
 from greenplum_expansion.cluster.topology import Topology
 from greenplum_expansion.pages.forms import Control, controls
 from greenplum_expansion.planning.layout import Layout, lay_out
 from greenplum_expansion.planning.placement import PlacementError, place
 from greenplum_expansion.planning.windows import Window
-from greenplum_expansion.request import ExpansionRequest
+from greenplum_expansion.request import ExpansionRequest, LookRequest
 from greenplum_expansion.request.hardware import HardwareSection
 from greenplum_expansion.request.hosts import HostsSection
 from greenplum_expansion.request.placing import request_hosts, wished_mirroring, wishes
@@ -32,7 +33,8 @@ from greenplum_expansion.request.safety import ClusterSection, SafetySection
 from greenplum_expansion.request.section import Section
 from greenplum_expansion.request.sessions import SessionsSection
 from greenplum_expansion.request.tables import TablesSection
-from greenplum_expansion.request.windows import WindowsSection
+from greenplum_expansion.request.windows import MovedBy, WindowsSection
+from greenplum_expansion.schedule import foreseen
 
 CONNECTION = "greenplum_conn_id"
 HOSTS = "new_hosts"
@@ -121,6 +123,13 @@ def known(draft: Any) -> dict[str, Any]:
     return {name: value for name, value in draft.items() if name in ExpansionRequest.model_fields}
 
 
+def unknown(draft: Any) -> list[str]:
+    """What of a draft is no field of a request: written in another version of the wizard, or by hand."""
+    if not isinstance(draft, Mapping):
+        return ["all of it"]
+    return sorted(str(name) for name in draft if name not in ExpansionRequest.model_fields)
+
+
 def judge(step: Step, draft: Mapping[str, Any]) -> Judged:
     """Hold the draft against the sections this step asks for, and all of it at the last one."""
     wrong = Judged()
@@ -156,21 +165,23 @@ def ask(step: Step, draft: Mapping[str, Any], wrong: Judged) -> tuple[list[Contr
     )
 
 
-def add_hosts(draft: dict[str, Any], typed: str) -> list[str]:
+def add_hosts(draft: dict[str, Any], typed: str, topology: Topology | None = None) -> list[str]:
     """Add what was typed, one or several, to the draft's hosts; returns what is wrong with it.
 
-    Nothing is added of what is wrong, nor twice.
+    Nothing is added of what is wrong, nor twice, nor what is in the cluster as it was last seen.
     """
     hosts: list[str] = host_lines(draft)
     problems = []
     for text in filter(None, _APART.split(typed)):
         try:
-            HostsSection.model_validate({HOSTS: [*hosts, text]})
+            request = HostsSection.model_validate({HOSTS: [*hosts, text]})
         except ValidationError as error:
             said = dict.fromkeys(detail["msg"].removeprefix("Value error, ") for detail in error.errors())
             problems += [f"{text}: {words}" for words in said]
         else:
-            hosts.append(text)
+            taken = check_not_in_cluster(topology, request_hosts(request)[-1:]) if topology else []
+            problems += [f"{text}: {finding.problem}" for finding in taken]
+            hosts += [] if taken else [text]
     draft[HOSTS] = hosts
     return problems
 
@@ -182,16 +193,59 @@ def host_lines(draft: Mapping[str, Any]) -> list[str]:
 
 
 @dataclass(frozen=True)
+class Member:
+    """A host of the cluster as it is.
+
+    :param parts: what it is there for, as "coordinator"
+    :param down: instances on it that are
+    """
+
+    hostname: str
+    addresses: tuple[str, ...]
+    parts: tuple[str, ...]
+    primaries: int
+    mirrors: int
+    down: int
+
+
+def members(topology: Topology) -> list[Member]:
+    """The hosts there are: coordinator and standby first, then those of segments as the catalog has them."""
+    first = [topology.coordinator.hostname, *([topology.standby.hostname] if topology.standby else [])]
+    return [_member(topology, hostname) for hostname in dict.fromkeys([*first, *topology.segment_hosts])]
+
+
+def _member(topology: Topology, hostname: str) -> Member:
+    own = topology.on_host(hostname)
+    segments = [instance for instance in own if instance.content >= 0]
+    primaries = sum(instance.preferred_role == "p" for instance in segments)
+    parts = {
+        "coordinator": topology.coordinator in own,
+        "standby": topology.standby in own,
+        "segments": bool(segments),
+    }
+    return Member(
+        hostname=hostname,
+        addresses=tuple(dict.fromkeys(instance.address for instance in own if instance.address != hostname)),
+        parts=tuple(name for name, holds in parts.items() if holds),
+        primaries=primaries,
+        mirrors=len(segments) - primaries,
+        down=sum(not instance.is_up for instance in own),
+    )
+
+
+@dataclass(frozen=True)
 class Picture:
     """What the request would make of the cluster as it was last looked at.
 
     :param layout: hosts before and after; None if they cannot be placed, for the `reason`
+    :param new: what is added
     """
 
     layout: Layout | None
     input_file: str
     findings: tuple[Finding, ...]
     reason: str = ""
+    new: tuple[NewInstance, ...] = ()
 
 
 def picture(draft: Mapping[str, Any], topology: Topology) -> Picture:
@@ -199,6 +253,8 @@ def picture(draft: Mapping[str, Any], topology: Topology) -> Picture:
     own = {name: value for name, value in draft.items() if name in HostsSection.model_fields}
     try:
         request = HostsSection.model_validate(own)
+        if taken := check_not_in_cluster(topology, request_hosts(request)):
+            return Picture(None, "", (), "; ".join(f"{one.subject}: {one.problem}" for one in taken))
         new = place(topology, request_hosts(request), wished_mirroring(request, topology), wishes(request))
     except ValidationError as error:
         reason = "; ".join(detail["msg"].removeprefix("Value error, ") for detail in error.errors())
@@ -206,17 +262,31 @@ def picture(draft: Mapping[str, Any], topology: Topology) -> Picture:
     except PlacementError as error:
         return Picture(None, "", (), str(error))
     layout = lay_out(topology, new)
-    return Picture(layout, render(new), tuple(check_layout(layout)))
+    return Picture(layout, render(new), tuple(check_layout(layout)), new=new)
 
 
-def next_windows(draft: Mapping[str, Any], now: datetime | None = None) -> list[Window]:
-    """The windows that come first; none if the draft's are wrong."""
+@dataclass(frozen=True)
+class Ahead:
+    """The windows that come first, as the clock of `zone` shows them.
+
+    :param scheduled: they are those of greenplum_redistribute
+    """
+
+    windows: tuple[Window, ...]
+    zone: str
+    scheduled: bool
+
+
+def next_windows(draft: Mapping[str, Any], now: datetime | None = None) -> Ahead | None:
+    """The windows in which tables would move; None if the draft's are wrong."""
     own = {name: value for name, value in draft.items() if name in WindowsSection.model_fields}
     try:
-        calendar = WindowsSection.model_validate(own).calendar()
+        asked = WindowsSection.model_validate(own)
     except ValidationError:
-        return []
-    return list(islice(calendar.windows(now or datetime.now(UTC)), _WINDOWS_SHOWN))
+        return None
+    kept = foreseen(asked)
+    windows = islice(kept.calendar().windows(now or datetime.now(UTC)), _WINDOWS_SHOWN)
+    return Ahead(tuple(windows), kept.time_zone, asked.moved_by is MovedBy.SCHEDULE)
 
 
 def conf_of(draft: Mapping[str, Any]) -> dict[str, Any]:
@@ -227,6 +297,18 @@ def conf_of(draft: Mapping[str, Any]) -> dict[str, Any]:
     request = ExpansionRequest.model_validate(dict(draft))
     conf: dict[str, Any] = request.model_dump(mode="json", exclude_defaults=True)
     hosts = [host if host.get("host_key") else _line(host) for host in conf.get(HOSTS, ())]
+    return {CONNECTION: request.greenplum_conn_id, **conf, **({HOSTS: hosts} if hosts else {})}
+
+
+def look_conf(draft: Mapping[str, Any], *, with_hosts: bool, with_tables: bool) -> dict[str, Any]:
+    """What a look at the draft's cluster is asked: as an expansion that is prepared like that would find it.
+
+    :raises ValidationError: the draft is wrong in what a look goes by
+    """
+    own = {name: value for name, value in draft.items() if name in LookRequest.model_fields}
+    request = LookRequest.model_validate({**own, "with_tables": with_tables})
+    conf: dict[str, Any] = request.model_dump(mode="json", exclude_defaults=True, exclude={HOSTS})
+    hosts = host_lines(draft) if with_hosts else []  # as they were typed: so looks are found again
     return {CONNECTION: request.greenplum_conn_id, **conf, **({HOSTS: hosts} if hosts else {})}
 
 

@@ -12,6 +12,7 @@ from markupsafe import Markup, escape
 
 from greenplum_expansion.planning.plan import human_bytes
 from greenplum_expansion.planning.progress import human_seconds
+from greenplum_expansion.planning.windows import parse_zone
 
 _CODE = re.compile(r"`([^`]+)`")
 _EMPHASIS = re.compile(r"\*\*([^*]+)\*\*|\*([^*]+)\*")
@@ -52,9 +53,14 @@ def moment(value: Any) -> Markup:
     return Markup('<time datetime="{}">{}</time>').format(at.isoformat(timespec="seconds"), shown)
 
 
+def clock(at: datetime | None, zone: str) -> str:
+    """A point in time on the clock of a time zone: "Sat 2026-11-21 03:20"; a dash if there is none."""
+    return "–" if at is None else at.astimezone(parse_zone(zone)).strftime("%a %Y-%m-%d %H:%M")
+
+
 def duration(seconds: float | None) -> str:
     """As people say it; a dash if it is not known."""
-    return "–" if seconds is None else human_seconds(seconds)
+    return "–" if seconds is None else human_seconds(seconds).replace(" h 0 min", " h")
 
 
 def size(count: float | None) -> str:

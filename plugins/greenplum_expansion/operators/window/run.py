@@ -11,11 +11,11 @@ from greenplum_expansion.errors import StepFailed
 from greenplum_expansion.hooks.claim import Claim, ClusterClaim
 from greenplum_expansion.hooks.expansion_directory import ExpansionDirectory
 from greenplum_expansion.hooks.greenplum import GreenplumHook
-from greenplum_expansion.operators.run import ExpansionRun, final_errors, on_schedule
+from greenplum_expansion.operators.run import ExpansionRun, final_errors
 from greenplum_expansion.planning.windows import Calendar, Window
 from greenplum_expansion.request import ExpansionRequest, RedistributeRequest, parse_request
 from greenplum_expansion.request.windows import WindowsSection
-from greenplum_expansion.schedule import read_schedule
+from greenplum_expansion.schedule import on_schedule, read_schedule
 
 PROBE = "probe"
 """The task that has found the expansion."""

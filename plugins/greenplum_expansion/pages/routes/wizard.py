@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 from airflow.api_fastapi.common.db.common import SessionDep
@@ -11,9 +13,11 @@ from fastapi import APIRouter, HTTPException, Query, Request
 from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from greenplum_expansion.cluster.topology import Topology
 from greenplum_expansion.pages.access import EXPAND, LOOK, Acting, starting
 from greenplum_expansion.pages.airflow_api import AirflowApiDep
 from greenplum_expansion.pages.clusters import Cluster, read_clusters, read_host_looks
+from greenplum_expansion.pages.foresight import foresee
 from greenplum_expansion.pages.records import Records
 from greenplum_expansion.pages.rendering import fragment, page, root_of
 from greenplum_expansion.pages.routes.clusters import may_start, read_bar, visible_connections
@@ -30,16 +34,21 @@ from greenplum_expansion.pages.wizard import (
     host_lines,
     judge,
     known,
+    look_conf,
+    members,
     next_windows,
     picture,
+    unknown,
 )
 from greenplum_expansion.pages.words import in_path
-from greenplum_expansion.request.preparation import PreparationSection
+from greenplum_expansion.pages.workloads import read_measured
+from greenplum_expansion.request import ExpansionRequest
 
 router = APIRouter(prefix="/wizard", dependencies=starting(EXPAND))
 looking = APIRouter(prefix="/wizard", dependencies=[*starting(EXPAND), *starting(LOOK)])
 
 _MOST_HOSTS = 1000
+_WITH_FORECAST = ("tables", "review")  # steps
 
 
 class Asked(BaseModel):
@@ -71,9 +80,9 @@ def wizard(
 @router.post("/step")
 def step(request: Request, asked: Asked, session: SessionDep, user: GetUserDep, _: Acting) -> Response:
     """Judge the draft, and show the step that comes next."""
-    draft, here = known(asked.draft), _step(asked.step)
+    draft, gone, here = known(asked.draft), unknown(asked.draft), _step(asked.step)
     wrong = Judged()
-    problems = add_hosts(draft, asked.add) if asked.add else []
+    problems = add_hosts(draft, asked.add, _seen(_cluster(Records(session), user, draft))) if asked.add else []
     if asked.remove:
         draft[HOSTS] = [line for line in host_lines(draft) if line != asked.remove]
     if len(host_lines(draft)) > _MOST_HOSTS:
@@ -88,14 +97,14 @@ def step(request: Request, asked: Asked, session: SessionDep, user: GetUserDep, 
         target = _step(asked.go)
         here = first_wrong(draft, target) or target
         wrong = judge(here, draft) if here is not target else wrong
-    return fragment(request, "wizard_step.html", _show(session, user, here, draft, wrong, problems))
+    return fragment(request, "wizard_step.html", _show(session, user, here, draft, wrong, problems, gone))
 
 
 @router.post("/preview")
 def preview(request: Request, asked: Asked, session: SessionDep, user: GetUserDep, _: Acting) -> Response:
-    """What the draft comes to, as one types: errors, windows, hosts before and after."""
+    """What the draft comes to, as one types: errors, windows, forecast, hosts before and after, the request itself."""
     draft, here = known(asked.draft), _step(asked.step)
-    values = _show(session, user, here, draft, judge(here, draft), [])
+    values = {**_show(session, user, here, draft, judge(here, draft), []), "previewing": True}
     return fragment(request, "wizard_preview.html", values)
 
 
@@ -112,15 +121,20 @@ def hosts(
 
 
 @looking.post("/look")
-def look(asked: Asked, _: Acting, api: AirflowApiDep) -> dict[str, str]:
-    """Look at the draft's cluster and hosts, as the preparation that is asked for would find them."""
-    draft = known(asked.draft)
-    kept = {name: draft[name] for name in (*_LOOKED_WITH, *PreparationSection.model_fields) if name in draft}
-    conf = {CONNECTION: draft.get(CONNECTION, ""), **kept, HOSTS: host_lines(draft)}
+def look(asked: Asked, session: SessionDep, _: Acting, api: AirflowApiDep) -> dict[str, str]:
+    """Look at the draft's cluster and hosts, as the preparation that is asked for would find them.
+
+    Its tables are measured beside it where the forecast is shown, else only if nobody has lately: it loads the cluster.
+    """
+    draft, here = known(asked.draft), _step(asked.step)
+    measured = read_measured(Records(session), str(draft.get(CONNECTION, "")))
+    is_forecast = here.key in _WITH_FORECAST
+    measure = not measured.measuring and (is_forecast or not measured.is_fresh(datetime.now(UTC)))
+    try:
+        conf = look_conf(draft, with_hosts=here.key != "tables", with_tables=measure)
+    except ValidationError as error:
+        raise HTTPException(422, f"The look cannot be asked for: {_said(error)}") from None
     return {"run_id": api.trigger(LOOK, conf, "a look, from the wizard")}
-
-
-_LOOKED_WITH = ("more_primaries", "mirroring", "primary_directories", "mirror_directories")
 
 
 class Expand(BaseModel):
@@ -137,12 +151,17 @@ def expand(
     request: Request, asked: Expand, session: SessionDep, user: GetUserDep, _: Acting, api: AirflowApiDep
 ) -> dict[str, str]:
     """Start greenplum_expand as the user who is logged in; returns where it is watched."""
+    if more := unknown(asked.draft):
+        raise HTTPException(422, f"The request is not right: it has no {', '.join(more)}")
     draft = {**known(asked.draft), "dry_run": asked.kind == "dry run"}
     conf = _require_conf(draft)
     records = Records(session)
-    cluster = _cluster(records, user, conf[CONNECTION])
+    cluster = _cluster(records, user, conf)
+    topology = _seen(cluster)
     if cluster and cluster.refusal:
         raise HTTPException(409, f"No expansion of {conf[CONNECTION]} can begin: {cluster.refusal}")
+    if topology and asked.kind == "expand" and (reason := picture(conf, topology).reason):
+        raise HTTPException(409, f"As the cluster was last seen, its hosts cannot be placed: {reason}")
     run_id = api.trigger(EXPAND, conf, "from the wizard")
     return {"run_id": run_id, "page": f"{root_of(request)}/runs/{EXPAND}/{in_path(run_id)}"}
 
@@ -151,10 +170,17 @@ def _require_conf(draft: dict[str, Any]) -> dict[str, Any]:
     try:
         return conf_of(draft)
     except ValidationError as error:
-        said = "; ".join(
-            f"{detail['loc'][0]}: {detail['msg']}" if detail["loc"] else detail["msg"] for detail in error.errors()
-        )
-        raise HTTPException(422, f"The request is not right: {said}") from None
+        raise HTTPException(422, f"The request is not right: {_said(error)}") from None
+
+
+def _said(error: ValidationError) -> str:
+    """In the words of the form."""
+    said = []
+    for detail in error.errors():
+        message = detail["msg"].removeprefix("Value error, ")
+        field = ExpansionRequest.model_fields.get(str(detail["loc"][0])) if detail["loc"] else None
+        said.append(f"{field.title}: {message}" if field and field.title else message)
+    return "; ".join(said)
 
 
 def _step(key: str) -> Step:
@@ -164,13 +190,23 @@ def _step(key: str) -> Step:
     return found
 
 
-def _cluster(records: Records, user: Any, conn_id: str) -> Cluster | None:
+def _cluster(records: Records, user: Any, draft: Mapping[str, Any]) -> Cluster | None:
     clusters = read_clusters(records, visible_connections(records, user))
-    return next((cluster for cluster in clusters if cluster.conn_id == conn_id), None)
+    return next((cluster for cluster in clusters if cluster.conn_id == draft.get(CONNECTION)), None)
+
+
+def _seen(cluster: Cluster | None) -> Topology | None:
+    return cluster.look.topology if cluster and cluster.look else None
 
 
 def _show(
-    session: Any, user: Any, here: Step, draft: dict[str, Any], wrong: Judged, problems: list[str]
+    session: Any,
+    user: Any,
+    here: Step,
+    draft: dict[str, Any],
+    wrong: Judged,
+    problems: list[str],
+    gone: Sequence[str] = (),
 ) -> dict[str, Any]:
     records = Records(session)
     clusters = read_clusters(records, visible_connections(records, user))
@@ -191,16 +227,26 @@ def _show(
         "hosts": host_lines(draft),
         "looks": None,
         "picture": None,
-        "windows": [],
+        "ahead": None,
+        "foresight": None,
+        "previewing": False,
+        "members": [],
+        "gone": gone,
         "conf": "",
         "may_look": may_start(user, LOOK),
     }
     if here.key == "hosts" or here.key == "review":
         values["looks"] = read_host_looks(records, str(draft.get(CONNECTION)), values["hosts"])
-    if here.key in ("places", "review") and cluster and cluster.look:
-        values["picture"] = picture(draft, cluster.look.topology)
-    if here.key in ("tables", "review"):
-        values["windows"] = next_windows(draft)
+    topology = _seen(cluster)
+    if here.key == "hosts" and topology:
+        values["members"] = members(topology)
+    if here.key in ("places", *_WITH_FORECAST) and topology:
+        values["picture"] = picture(draft, topology)
+    if here.key in _WITH_FORECAST:
+        values["ahead"] = next_windows(draft)
+        new = values["picture"].new if values["picture"] else ()
+        measured = read_measured(records, str(draft.get(CONNECTION)))
+        values["foresight"] = foresee(draft, topology, new, measured)
     if here.key == "review":
         if not wrong:
             wrong = values["wrong"] = judge(here, draft)

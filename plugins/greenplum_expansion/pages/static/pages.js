@@ -136,6 +136,7 @@ async function show(asked) {
     showTimes(wizard);
     const form = document.getElementById("step");
     keep(form.dataset.step, JSON.parse(form.dataset.draft));
+    awaitMore();
     return form;
   } catch (error) {
     say(error.message, true);
@@ -190,7 +191,7 @@ async function expand(button) {
 }
 
 let previewing;
-function preview() {
+function preview(after = 300) {
   const place = document.querySelector("[data-preview]");
   const form = document.getElementById("step");
   keep(form.dataset.step, collect(form));
@@ -201,16 +202,42 @@ function preview() {
       const answer = await post(`${wizard.dataset.wizard}/preview`, { step: form.dataset.step, draft: collect(form) });
       const html = await answer.text();
       if (!form.isConnected) return;
-      place.innerHTML = html;
-      showTimes(place);
+      fill(place, html);
+      awaitMore();
     } catch (error) { say(error.message, true); }
-  }, 300);
+  }, after);
+}
+
+// What somebody has opened stays open, and what has the keyboard keeps it.
+function fill(place, html) {
+  const opened = [...place.querySelectorAll("details[open] > summary")].map((summary) => summary.textContent);
+  const focused = place.contains(document.activeElement) ? document.activeElement.dataset : null;
+  place.innerHTML = html;
+  htmx.process(place);
+  showTimes(place);
+  for (const summary of place.querySelectorAll("details > summary")) {
+    if (opened.includes(summary.textContent)) summary.parentElement.open = true;
+  }
+  const names = focused ? Object.entries(focused) : [];
+  const again = [...place.querySelectorAll("button")].find((b) => names.length && names.every(([n, v]) => b.dataset[n] === v));
+  again?.focus();
+}
+
+// A look is under way whose result the preview shows.
+function awaitMore() {
+  if (wizard.querySelector("[data-again]")) preview(2000);
 }
 
 function set(button) {
   const form = document.getElementById("step");
-  form.dataset.draft = JSON.stringify({ ...JSON.parse(form.dataset.draft), ...JSON.parse(button.dataset.set) });
-  for (const [name, value] of Object.entries(JSON.parse(button.dataset.set))) {
+  const chosen = JSON.parse(button.dataset.set);
+  // Who writes "22:00" means the clock on the wall, unless another one was chosen before.
+  const zone = document.getElementById("f-time_zone");
+  if (button.dataset.local !== undefined && zone.value === "UTC") {
+    chosen.time_zone = Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
+  }
+  form.dataset.draft = JSON.stringify({ ...JSON.parse(form.dataset.draft), ...chosen });
+  for (const [name, value] of Object.entries(chosen)) {
     document.getElementById(`f-${name}`).value = Array.isArray(value) ? value.join("\n") : value ?? "";
   }
   if (button.dataset.focus) document.getElementById(button.dataset.focus).focus();
@@ -239,7 +266,7 @@ if (wizard) {
     }
   });
   wizard.addEventListener("submit", (event) => { event.preventDefault(); go("next"); });
-  wizard.addEventListener("input", preview);
+  wizard.addEventListener("input", () => preview());
   wizard.addEventListener("change", (event) => { if (event.target.matches("[data-reload]")) stay(event.target); });
   wizard.addEventListener("keydown", (event) => {
     if (event.key === "Enter" && event.target.id === "add" && !event.shiftKey) { event.preventDefault(); addHosts(); }
