@@ -15,8 +15,6 @@ If a check fails, `judge_findings` tells everything that is wrong at once. If ad
 those are moved.
 """
 
-from datetime import timedelta
-
 from airflow.sdk import DAG, TaskGroup, TriggerRule, chain, task_group
 
 from greenplum_expansion.operators import approval, finish, plan, prove, segments, tables
@@ -49,6 +47,7 @@ from greenplum_expansion.operators.restart import RestartClusterOperator
 from greenplum_expansion.operators.rollback import TriggerRollbackOperator
 from greenplum_expansion.operators.survey import SurveyOperator
 from greenplum_expansion.params import dag_params
+from greenplum_expansion.planning import limits
 from greenplum_expansion.preparation.parts import ACCOUNT, OPERATING_SYSTEM
 from greenplum_expansion.request import ExpansionRequest
 from greenplum_expansion.sensors.mirrors import MirrorsInSyncSensor
@@ -64,7 +63,7 @@ with DAG(
     params=dag_params(ExpansionRequest),
     tags=["greenplum"],
     # Unreachable hosts are worth another try; what a retry cannot mend fails at once.
-    default_args={"retries": 2, "retry_delay": timedelta(seconds=20)},
+    default_args={"retries": limits.RETRIES, "retry_delay": limits.RETRY_DELAY},
     render_template_as_native_obj=True,
 ) as dag:
     with TaskGroup("check_cluster") as check_cluster:

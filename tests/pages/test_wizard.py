@@ -13,16 +13,19 @@ from typing import Any
 import pytest
 from airflow.dag_processing.dagbag import DagBag
 
+from greenplum_expansion.cluster.topology import Topology
 from greenplum_expansion.pages.access import DAGS
 from greenplum_expansion.pages.wizard import (
     STEPS,
     Judged,
+    Member,
     add_hosts,
     ask,
     conf_of,
     first_wrong,
     host_lines,
     judge,
+    members,
     next_windows,
     picture,
 )
@@ -83,6 +86,49 @@ def test_the_picture_is_what_the_plan_will_be():
     assert [host.hostname for host in shown.layout.new] == ["sdw3", "sdw4"]
     assert shown.input_file.splitlines()[0].startswith("sdw3|sdw3|6000|/data/primary/gpseg4|")
     assert "at least 2 new hosts" in picture({"new_hosts": ["sdw3"]}, cluster()).reason
+
+
+def test_the_hosts_there_are_stand_above_the_new_ones():
+    seen = members(cluster())
+    assert [(host.hostname, host.parts, host.primaries, host.mirrors) for host in seen] == [
+        ("mdw", ("coordinator",), 0, 0),
+        ("smdw", ("standby",), 0, 0),
+        ("sdw1", ("segments",), 2, 2),
+        ("sdw2", ("segments",), 2, 2),
+    ]
+    assert {host.down for host in seen} == {0}
+
+
+def test_one_host_may_be_there_for_several_things():
+    rows = [{**row, "hostname": "one", "address": "one-1"} for row in cluster(standby=False).to_rows()]
+    rows[1]["status"] = "d"
+    (only,) = members(Topology.from_rows(rows))
+    assert only == Member("one", ("one-1",), ("coordinator", "segments"), 4, 4, 1)
+
+
+def test_a_host_of_the_cluster_is_no_new_one():
+    draft: dict[str, Any] = {}
+    assert "it is in the cluster already" in add_hosts(draft, "sdw1 sdw3 sdw7=sdw2", cluster())[0]
+    assert host_lines(draft) == ["sdw3"]
+    assert "it is in the cluster already" in picture({"new_hosts": ["sdw1", "sdw3"]}, cluster()).reason
+
+
+@pytest.mark.parametrize(
+    ("typed", "kept", "said"),
+    [
+        ("10.0.0.7", "10.0.0.7", ""),
+        ("sdw7.example.com", "sdw7.example.com", ""),
+        ("sdw7=fd00::7", "sdw7=fd00::7", ""),
+        ("fd00::7", None, "give it one, as name=fd00::7"),
+        ("10.0.0.300", None, "neither a host name nor an IP address"),
+        ("sdw7=10.0.0.300", None, "is not an IP address"),
+    ],
+)
+def test_a_host_is_a_name_or_an_address_and_what_is_refused_says_why(typed, kept, said):
+    draft: dict[str, Any] = {}
+    problems = add_hosts(draft, typed, cluster())
+    assert host_lines(draft) == ([kept] if kept else [])
+    assert [said in problem for problem in problems] == ([True] if said else [])
 
 
 def test_windows_are_shown_before_anything_begins():
@@ -329,7 +375,7 @@ def test_what_the_rough_forecast_cannot_know_is_said(step, measured):
 
 def test_without_a_measurement_the_page_offers_one(step, looked_at, airflow):
     html = step(step="tables", draft=GOOD).text
-    assert "was not measured yet. <button type=\"button\" data-look>Look now" in html
+    assert 'was not measured yet. <button type="button" data-look>Look now' in html
     assert step("/wizard/look", step="tables", draft=GOOD).status_code == 200
     assert airflow.requests[0][2]["conf"] == {"greenplum_conn_id": "dwh", "with_tables": True}  # hosts were looked at
 
@@ -385,6 +431,16 @@ def test_the_review_has_plan_input_file_findings_forecast_and_windows(step, meas
     assert html.count(" to ") >= 5
     assert "The next windows, on the clock of UTC" in html
     assert 'data-expand="expand"' in html
+
+
+def test_hosts_that_cannot_be_placed_are_not_sent_but_may_be_checked(step, measured, airflow):
+    alone = {**GOOD, "new_hosts": ["sdw3"]}
+    html = step(step="review", draft=alone).text
+    assert re.search(r'data-expand="expand" disabled', html)
+    answer = step("/wizard/expand", draft=alone, kind="expand")
+    assert (answer.status_code, airflow.requests) == (409, [])
+    assert "at least 2 new hosts" in answer.text
+    assert step("/wizard/expand", draft=alone, kind="dry run").status_code == 200
 
 
 def test_what_is_reviewed_follows_what_is_typed_there(step, measured):

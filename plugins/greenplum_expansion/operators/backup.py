@@ -38,6 +38,7 @@ from greenplum_expansion.operators.run import (
     record_step,
     started_now,
 )
+from greenplum_expansion.planning import limits
 from greenplum_expansion.planning.decisions import Action, Presence
 from greenplum_expansion.planning.plan import human_bytes
 from greenplum_expansion.planning.section import Section
@@ -79,7 +80,7 @@ class BackUpOperator(BaseOperator):
 
     ui_color = "#dbe6f4"
 
-    def __init__(self, *, patience: timedelta = timedelta(days=7), **kwargs: Any) -> None:
+    def __init__(self, *, patience: timedelta = limits.BACKUP, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.patience = patience
 

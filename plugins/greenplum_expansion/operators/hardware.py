@@ -27,6 +27,7 @@ from greenplum_expansion.operators.run import (
     record_step,
     started_now,
 )
+from greenplum_expansion.planning import limits
 from greenplum_expansion.planning.decisions import Presence
 from greenplum_expansion.planning.measured import Measured, not_measured
 from greenplum_expansion.planning.section import render_section
@@ -68,7 +69,7 @@ class MeasureHardwareOperator(BaseOperator):
 
     ui_color = "#e8f3ec"
 
-    def __init__(self, *, places_task: str, patience: timedelta = timedelta(minutes=30), **kwargs: Any) -> None:
+    def __init__(self, *, places_task: str, patience: timedelta = limits.MEASURING, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.places_task = places_task
         self.patience = patience

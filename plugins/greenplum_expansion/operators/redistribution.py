@@ -26,6 +26,7 @@ from greenplum_expansion.operators.run import (
     started_now,
     this_airflow,
 )
+from greenplum_expansion.planning import limits
 from greenplum_expansion.planning.decisions import Action, decide_move_tables, decide_wait_for_moves
 from greenplum_expansion.planning.joins import find_joins
 from greenplum_expansion.planning.outlook import say_rates
@@ -69,7 +70,7 @@ class RedistributeOperator(BaseOperator):
 
     ui_color = "#f7dcc0"
 
-    def __init__(self, *, patience: timedelta = timedelta(days=14), **kwargs: Any) -> None:
+    def __init__(self, *, patience: timedelta = limits.GPEXPAND_MOVES, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.patience = patience
         self._engine: engines.Engine | None = None

@@ -25,6 +25,7 @@ from greenplum_expansion.hooks.restart import (
 )
 from greenplum_expansion.hooks.server import find_server
 from greenplum_expansion.operators.run import ExpansionRun, expansion_run, note_followed, record_step, started_now
+from greenplum_expansion.planning import limits
 from greenplum_expansion.planning.restart import RestartAction, RestartFacts, decide_restart
 from greenplum_expansion.request import SessionsChoice
 from greenplum_expansion.triggers.jobs import UNREACHABLE
@@ -55,7 +56,7 @@ class RestartClusterOperator(BaseOperator):
 
     ui_color = "#f4ecd8"
 
-    def __init__(self, *, patience: timedelta = timedelta(hours=2), **kwargs: Any) -> None:
+    def __init__(self, *, patience: timedelta = limits.RESTART, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.patience = patience
 

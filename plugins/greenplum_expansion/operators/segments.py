@@ -28,6 +28,7 @@ from greenplum_expansion.hooks.tablespaces import read_tablespaces
 from greenplum_expansion.operators.approval import DIGEST_KEY
 from greenplum_expansion.operators.notices import tell_no_return
 from greenplum_expansion.operators.run import ExpansionRun, expansion_run, note_followed, record_step, started_now
+from greenplum_expansion.planning import limits
 from greenplum_expansion.planning.decisions import Action, Decision, Presence, decide_add_segments
 from greenplum_expansion.planning.places import tar_directory
 from greenplum_expansion.planning.plan import Plan, differences
@@ -65,7 +66,7 @@ class AddSegmentsOperator(BaseOperator):
     ui_color = "#f7c9b6"
 
     def __init__(
-        self, *, approval_task: str, edit_task: str, patience: timedelta = timedelta(hours=12), **kwargs: Any
+        self, *, approval_task: str, edit_task: str, patience: timedelta = limits.ADD_SEGMENTS, **kwargs: Any
     ) -> None:
         super().__init__(**kwargs)
         self.approval_task = approval_task

@@ -176,8 +176,8 @@ def add_hosts(draft: dict[str, Any], typed: str, topology: Topology | None = Non
         try:
             request = HostsSection.model_validate({HOSTS: [*hosts, text]})
         except ValidationError as error:
-            said = dict.fromkeys(detail["msg"].removeprefix("Value error, ") for detail in error.errors())
-            problems += [f"{text}: {words}" for words in said]
+            # Of a bare name that is wrong it would be said twice, as it is the address, too.
+            problems.append(f"{text}: {error.errors()[0]['msg'].removeprefix('Value error, ')}")
         else:
             taken = check_not_in_cluster(topology, request_hosts(request)[-1:]) if topology else []
             problems += [f"{text}: {finding.problem}" for finding in taken]

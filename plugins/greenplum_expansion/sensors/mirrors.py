@@ -20,6 +20,7 @@ from greenplum_expansion.operators.run import (
     record_step,
     started_now,
 )
+from greenplum_expansion.planning import limits
 from greenplum_expansion.planning.section import Section
 from greenplum_expansion.triggers.mirrors import ClusterHealthyTrigger, problems_now
 
@@ -35,7 +36,7 @@ class MirrorsInSyncSensor(BaseSensorOperator):
 
     ui_color = "#f4ecd8"
 
-    def __init__(self, *, patience: timedelta = timedelta(hours=6), **kwargs: Any) -> None:
+    def __init__(self, *, patience: timedelta = limits.MIRRORS, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.patience = patience
 

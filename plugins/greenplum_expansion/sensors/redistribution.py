@@ -11,6 +11,7 @@ from airflow.sdk import BaseSensorOperator
 
 from greenplum_expansion.operators.recording import read_watched
 from greenplum_expansion.operators.run import ExpansionRun, expansion_run, record_step, started_now
+from greenplum_expansion.planning import limits
 from greenplum_expansion.redistribution import engine
 from greenplum_expansion.triggers.progress import ENDED, ProgressTrigger
 
@@ -29,7 +30,7 @@ class RedistributionSensor(BaseSensorOperator):
 
     ui_color = "#f7dcc0"
 
-    def __init__(self, *, move_task: str, patience: timedelta = timedelta(days=90), **kwargs: Any) -> None:
+    def __init__(self, *, move_task: str, patience: timedelta = limits.WATCHING, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.move_task = move_task
         self.patience = patience

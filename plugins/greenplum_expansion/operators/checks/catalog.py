@@ -13,6 +13,7 @@ from greenplum_expansion.cluster.gpcheckcat import parse
 from greenplum_expansion.hooks.jobs import JobState, RemoteJob
 from greenplum_expansion.operators.checks.base import DependentCheckOperator
 from greenplum_expansion.operators.run import ExpansionRun, note_followed
+from greenplum_expansion.planning import limits
 from greenplum_expansion.request.sessions import CatalogCheck
 from greenplum_expansion.triggers.jobs import UNREACHABLE, RemoteJobTrigger
 
@@ -33,7 +34,7 @@ class CheckCatalogOperator(DependentCheckOperator):
     :param patience: time to follow the job
     """
 
-    def __init__(self, *, patience: timedelta = timedelta(hours=24), **kwargs: Any) -> None:
+    def __init__(self, *, patience: timedelta = limits.CATALOG_CHECK, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.patience = patience
         self._ended: Mapping[str, Any] | None = None

@@ -22,6 +22,7 @@ from greenplum_expansion.operators.run import (
     record_step,
     started_now,
 )
+from greenplum_expansion.planning import limits
 from greenplum_expansion.request import PreparationPart
 
 
@@ -47,7 +48,7 @@ class RebootHostOperator(BaseOperator):
         *,
         host: dict[str, Any],
         pause: timedelta = timedelta(seconds=15),
-        patience: timedelta = timedelta(minutes=45),
+        patience: timedelta = limits.REBOOT,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)

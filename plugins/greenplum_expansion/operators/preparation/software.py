@@ -5,7 +5,6 @@ from __future__ import annotations
 import posixpath
 import shlex
 from collections.abc import Mapping
-from datetime import timedelta
 from typing import Any
 
 from greenplum_expansion.errors import StepFailed
@@ -14,13 +13,13 @@ from greenplum_expansion.hooks.trust import authorize_coordinator
 from greenplum_expansion.operators.preparation.host import PrepareHostOperator
 from greenplum_expansion.operators.preparation.situation import Access, enter
 from greenplum_expansion.operators.run import ExpansionRun, expansion_run, note_followed
+from greenplum_expansion.planning import limits
 from greenplum_expansion.preparation.parts import SOFTWARE
 from greenplum_expansion.preparation.situation import Situation
 from greenplum_expansion.preparation.software import STAGE, stage
 from greenplum_expansion.request import SoftwareSource
 from greenplum_expansion.triggers.jobs import UNREACHABLE, RemoteJobTrigger
 
-_PATIENCE = timedelta(hours=2)  # a gigabyte over a slow line
 _DIFFERS = 65
 
 
@@ -50,7 +49,7 @@ class InstallSoftwareOperator(PrepareHostOperator):
             trigger=RemoteJobTrigger(run.request.greenplum_conn_id, job.job_dir),
             method_name="execute_complete",
             kwargs={"started": started},
-            timeout=_PATIENCE,
+            timeout=limits.SOFTWARE,
         )
 
     def execute_complete(self, context: Mapping[str, Any], event: dict[str, Any], started: float) -> Any:

@@ -23,6 +23,7 @@ from greenplum_expansion.operators.notices import tell_approval_waiting
 from greenplum_expansion.operators.rollback.run import RollbackRun, Situation, rollback_run
 from greenplum_expansion.operators.run import final_errors, record_step, started_now
 from greenplum_expansion.operators.segments import errors_said
+from greenplum_expansion.planning import limits
 from greenplum_expansion.planning.decisions import Presence, RollbackAction, RollbackDecision
 from greenplum_expansion.planning.plan import Plan
 from greenplum_expansion.triggers.jobs import UNREACHABLE
@@ -126,7 +127,7 @@ class FinishForwardOperator(BaseOperator):
 
     ui_color = "#f7c9b6"
 
-    def __init__(self, *, approval_task: str, patience: timedelta = timedelta(hours=12), **kwargs: Any) -> None:
+    def __init__(self, *, approval_task: str, patience: timedelta = limits.ADD_SEGMENTS, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.approval_task = approval_task
         self.patience = patience
@@ -278,7 +279,7 @@ class WaitForMirrorsOperator(BaseOperator):
 
     ui_color = "#f4ecd8"
 
-    def __init__(self, *, forward_task: str, patience: timedelta = timedelta(hours=6), **kwargs: Any) -> None:
+    def __init__(self, *, forward_task: str, patience: timedelta = limits.MIRRORS, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.forward_task = forward_task
         self.patience = patience

@@ -17,6 +17,7 @@ from greenplum_expansion.cluster.topology import Topology
 from greenplum_expansion.pages.access import EXPAND, LOOK, Acting, starting
 from greenplum_expansion.pages.airflow_api import AirflowApiDep
 from greenplum_expansion.pages.clusters import Cluster, read_clusters, read_host_looks
+from greenplum_expansion.pages.explained import explain, say_span
 from greenplum_expansion.pages.foresight import foresee
 from greenplum_expansion.pages.records import Records
 from greenplum_expansion.pages.rendering import fragment, page, root_of
@@ -42,6 +43,7 @@ from greenplum_expansion.pages.wizard import (
 )
 from greenplum_expansion.pages.words import in_path
 from greenplum_expansion.pages.workloads import read_measured
+from greenplum_expansion.planning import limits
 from greenplum_expansion.request import ExpansionRequest
 
 router = APIRouter(prefix="/wizard", dependencies=starting(EXPAND))
@@ -238,6 +240,8 @@ def _show(
     if here.key == "hosts" or here.key == "review":
         values["looks"] = read_host_looks(records, str(draft.get(CONNECTION)), values["hosts"])
     topology = _seen(cluster)
+    if here.key == "meaning":
+        values |= {"explained": explain(draft), "tries": limits.RETRIES + 1, "delay": say_span(limits.RETRY_DELAY)}
     if here.key == "hosts" and topology:
         values["members"] = members(topology)
     if here.key in ("places", *_WITH_FORECAST) and topology:

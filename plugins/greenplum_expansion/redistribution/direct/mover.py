@@ -11,6 +11,7 @@ from collections.abc import Callable, MutableMapping
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
+from greenplum_expansion.planning import limits
 from greenplum_expansion.planning.moves import Move
 from greenplum_expansion.planning.scheduler import MoveQueue
 from greenplum_expansion.redistribution.direct.session import Attempt, Connect, MoverSession, Outcome, Target
@@ -79,7 +80,7 @@ class MoverSettings:
     :param analyze: gather statistics of each table after its move
     """
 
-    attempts: int = 6
+    attempts: int = limits.MOVE_ATTEMPTS
     most_sessions: int = 96
     patience: float = 1800.0
     paused_patience: float = 60.0
