@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,10 +13,12 @@ from typing import Any
 
 from greenplum_expansion.checks.finding import Finding, Severity
 from greenplum_expansion.cluster.topology import Host
+from greenplum_expansion.planning.moves import Move
 from greenplum_expansion.planning.placement import place
 from greenplum_expansion.planning.plan import DatabaseSize, Plan
 from greenplum_expansion.planning.record import TableRecord
 from greenplum_expansion.planning.section import Section
+from greenplum_expansion.planning.workload import Workload
 from tests.pages.seeding import Seeds
 from tests.unit.clusters import cluster
 from tests.unit.planning.test_record import leave
@@ -208,13 +210,16 @@ class Stage:
         """
         found = {"sdw5": [], "sdw6=10.0.0.6": [ERROR, NOTE]} if hosts is None else hosts
         look = {"dag_id": LOOK, "run_id": run_id}
-        self.seeds.run(state="success", minutes=1, greenplum_conn_id=conn_id, new_hosts=list(found), **look)
+        self.seeds.run(
+            state="success", minutes=1, greenplum_conn_id=conn_id, new_hosts=list(found), with_tables=True, **look
+        )
         seen = {
             "at": self.seeds.began.timestamp(), "version": "Greenplum 6 (6.24.3)", "instances": cluster().to_rows(),
             "databases": [{"name": "dwh", "bytes": 5 * GIB}], "state": "idle", "because": "nothing is there",
         }  # fmt: skip
         self.seeds.left("cluster", "cluster", seen, **look)
         self.seeds.left("cluster", "findings", [NOTE.to_dict()], **look)
+        self.seeds.left("workload", "workload", workload_of(self.tables).to_dict(), **look)
         for index, (typed, findings) in enumerate(found.items()):
             self.seeds.task("host", "success", map_index=index, label=typed.partition("=")[0], **look)
             self.seeds.left("host", "findings", [one.to_dict() for one in findings], map_index=index, **look)
@@ -231,6 +236,12 @@ class Stage:
         self.seeds.left("survey_before", "section", {"task_id": "survey_before", **LAYOUT.to_dict()}, **run)
         if "make_plan" in done:
             self.seeds.left("make_plan", "return_value", plan_of(conn_id).to_dict(), **run)
+
+
+def workload_of(tables: Iterable[TableRecord]) -> Workload:
+    """As a look measures them; nothing has ever moved there."""
+    moves = [Move(table.dbname, number, table.name, table.size) for number, table in enumerate(tables)]
+    return Workload.measure(moves, [], datetime.now(UTC).timestamp())
 
 
 def report_of(conn_id: str) -> dict[str, Any]:

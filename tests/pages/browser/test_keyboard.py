@@ -93,7 +93,11 @@ def test_the_wizard_needs_no_mouse(person: Person, cluster: str) -> None:
 
     press(person, person.button("In windows"))
     expect(page.locator("#f-windows")).to_be_focused()
-    expect(page.locator("#preview")).to_contain_text("The first windows:")
+    expect(page.locator("#preview")).to_contain_text("The next windows")
+    expect(page.locator("#preview .forecast")).to_contain_text("Windows needed")
+    tab_to(person, page.locator("#f-parallel_moves"))
+    keys.press("ArrowUp")
+    expect(page.locator("#preview")).to_contain_text("5 tables at a time")  # the forecast follows what is typed
     press(person, person.button("Next"))
     expect(title).to_have_text("Review")
 

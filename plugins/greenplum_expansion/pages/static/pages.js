@@ -197,11 +197,12 @@ function preview(after = 300) {
   keep(form.dataset.step, collect(form));
   if (!place) return;
   clearTimeout(previewing);
+  const turn = preview.turn = (preview.turn || 0) + 1;
   previewing = setTimeout(async () => {
     try {
       const answer = await post(`${wizard.dataset.wizard}/preview`, { step: form.dataset.step, draft: collect(form) });
       const html = await answer.text();
-      if (!form.isConnected) return;
+      if (!form.isConnected || turn !== preview.turn) return;
       fill(place, html);
       awaitMore();
     } catch (error) { say(error.message, true); }
