@@ -2,7 +2,8 @@
 -- Run in:   database postgres, only if expansion_schema_exists and the history exist. Parameters: expansion_id (text),
 --           since (text, a moment this statement has returned before as `seen`, or -infinity for all)
 -- Returns:  dbname text, oid bigint, fq_name text, size_bytes bigint, status text (FAILED and RETRYING only the history
---           knows), seconds float (null while it has not ended), failures int, error text (null if none), seen text (the
+--           knows), seconds float (null while it has not ended), failures int, error text (null if none), root text (the
+--           partitioned table of a leaf; null of others, and of all before the first window), seen text (the
 --           coordinator's local time, of the whole answer); in the order of the moves
 -- Cost:     one pass over gpexpand.status_detail; with `since` few rows come back
 SELECT d.dbname,
@@ -14,6 +15,7 @@ SELECT d.dbname,
             THEN extract(epoch FROM d.expansion_finished - d.expansion_started)::float END AS seconds,
        coalesce(h.failed_times, 0) AS failures,
        h.last_error AS error,
+       h.root_partition_name AS root,
        localtimestamp::text AS seen
 FROM gpexpand.status_detail d
 LEFT JOIN expansion_history.expand_status_detail h

@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from threading import Lock
 from typing import Any
 
 from greenplum_expansion.checks.finding import Finding, Severity, worst_first
 from greenplum_expansion.pages import phases
 from greenplum_expansion.pages.chart import Chart, draw
+from greenplum_expansion.pages.moving import Moving, tell
 from greenplum_expansion.pages.records import Records, Run, Task
 from greenplum_expansion.planning.plan import Plan
 from greenplum_expansion.planning.record import LIST_KEY, MOVES_KEY, NAMES_PREFIX, STATES_PREFIX, TableList
 from greenplum_expansion.planning.section import Section, join_sections
+from greenplum_expansion.planning.windows import parse_zone
 
 MOVE = "redistribute.move_tables"
 """The task that moves tables, in greenplum_expand as in greenplum_redistribute."""
@@ -31,6 +33,7 @@ _WATCHED = (PROGRESS_KEY, MOVES_KEY, FAILED_KEY)
 class Live:
     """What changes while the run goes on.
 
+    :param moving: how the moves stand; None while no task moves tables
     :param over: tasks that are over; with it changes what these have left
     :param version: of the list of tables
     """
@@ -39,6 +42,7 @@ class Live:
     phases: list[phases.PhaseState]
     progress: Mapping[str, Any]
     moves: Mapping[str, Any]
+    moving: Moving | None
     failed_tables: list[Mapping[str, Any]]
     failed_tasks: list[Task]
     asks: str
@@ -61,6 +65,11 @@ class Live:
         return self.progress.get("bytes") or {}
 
     @property
+    def has_tables(self) -> bool:
+        """Whether it is known how many there are to move."""
+        return any(self.tables.values())
+
+    @property
     def share(self) -> float:
         """Of the bytes, 0 to 1; of the tables where all are empty."""
         parts = self.sizes if sum(self.sizes.values()) else self.tables
@@ -70,8 +79,12 @@ class Live:
     @property
     def chart(self) -> Chart | None:
         """Bytes moved over time, with what is forecast; None while there is no line to draw."""
+        points = self.moves.get("points") or ()
+        total, windows, zone = sum(self.sizes.values()), self.moves.get("windows") or (), zone_of(self.run)
+        if self.moving is None:  # no time goes on any more
+            return draw(points, total, points[-1][0], windows=windows, zone=zone) if points else None
         ends = self.progress.get("ends") or (None, None, None)
-        return draw(self.moves.get("points") or (), sum(self.sizes.values()), self.now.timestamp(), ends)
+        return draw(points, total, self.now.timestamp(), ends, windows, zone)
 
     @property
     def moves_tables(self) -> bool:
@@ -88,21 +101,32 @@ def read_live(records: Records, run: Run) -> Live:
     if states.get(MOVE):
         watched = {left.key: left.value for _, left in records.left(run.dag_id, run.run_id, keys=_WATCHED)}
         version = _version(records, run)
+    now = datetime.now(UTC)
+    progress, moves = watched.get(PROGRESS_KEY) or {}, watched.get(MOVES_KEY) or {}
     question = None
     if any(task.state == "awaiting_input" for task in tasks):
         question = records.question(run.dag_id, run.run_id)
     return Live(
         run=run,
         phases=phases.judge(phases.phases_of(run.dag_id, tasks), tasks),
-        progress=watched.get(PROGRESS_KEY) or {},
-        moves=watched.get(MOVES_KEY) or {},
+        progress=progress,
+        moves=moves,
+        moving=tell(states.get(MOVE), progress, moves, now.timestamp()) if run.is_active else None,
         failed_tables=watched.get(FAILED_KEY) or [],
         failed_tasks=_failed(tasks),
         asks=question.mark if question else "",
         over=sum(task.state in ("success", "failed", "skipped", "upstream_failed") for task in tasks),
         version=version,
-        now=datetime.now(UTC),
+        now=now,
     )
+
+
+def zone_of(run: Run) -> tzinfo:
+    """The time zone somebody asked for, whose midnight the picture's axis begins at."""
+    try:
+        return parse_zone(str(run.conf.get("time_zone") or "UTC"))
+    except ValueError:
+        return UTC
 
 
 def _version(records: Records, run: Run) -> str:

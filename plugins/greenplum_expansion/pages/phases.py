@@ -87,7 +87,10 @@ RUNBOOK = (
 
 DONE, SKIPPED, FAILED, WAITING, RUNNING = "done", "skipped", "failed", "waiting", "running"
 NOT_YET, NOT_REACHED = "not yet", "not reached"
-_AT_WORK = frozenset({"running", "deferred", "queued", "scheduled", "restarting", "up_for_retry", "up_for_reschedule"})
+AT_WORK = frozenset({"running", "deferred", "queued", "scheduled", "restarting", "up_for_retry", "up_for_reschedule"})
+"""States of a task that has begun, or will by itself."""
+WATCHING = "watch_progress"
+"""The task beside the moves; it does nothing that people wait for."""
 _RAN = frozenset({"success", "failed", "awaiting_input"})
 _OVER = frozenset({"success", "skipped", "removed"})
 
@@ -132,11 +135,12 @@ def judge(phases: Iterable[Phase], tasks: Sequence[TaskState]) -> list[PhaseStat
         state = _state([task.state for task in own])
         if phase.only_if_run and state in (NOT_YET, NOT_REACHED, SKIPPED):
             continue
-        ran = [task for task in own if task.state in _AT_WORK or task.state in _RAN]  # a skipped task has times, too
+        ran = [task for task in own if task.state in AT_WORK or task.state in _RAN]  # a skipped task has times, too
         starts = [task.started for task in ran if task.started]
         ends = [task.ended for task in ran if task.ended]
         over = state in (DONE, SKIPPED, FAILED)
-        shown = [task for task in own if task.state in _AT_WORK or task.state in ("failed", "awaiting_input")]
+        at_work = [task for task in own if task.state in AT_WORK or task.state in ("failed", "awaiting_input")]
+        shown = [task for task in at_work if not task.task_id.endswith(WATCHING)]
         judged.append(
             PhaseState(
                 phase=phase,
@@ -157,7 +161,7 @@ def _state(states: Sequence[str | None]) -> str:
         return FAILED
     if "awaiting_input" in found:
         return WAITING
-    if found & _AT_WORK:
+    if found & AT_WORK:
         return RUNNING
     over = found & _OVER
     if found and over == found:

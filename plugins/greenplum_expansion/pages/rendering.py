@@ -44,6 +44,8 @@ _environment.filters.update(
     block=words.block,
     moment=words.moment,
     clock=words.clock,
+    iso=words.iso,
+    short=words.short,
     duration=words.duration,
     size=words.size,
     in_path=words.in_path,

@@ -58,6 +58,20 @@ def clock(at: datetime | None, zone: str) -> str:
     return "–" if at is None else at.astimezone(parse_zone(zone)).strftime("%a %Y-%m-%d %H:%M")
 
 
+_FORMS = {"day": "%d %b", "day and clock": "%d %b %H:%M", "clock": "%H:%M", "second": "%H:%M:%S"}
+"""How a time of an axis is written; pages.js knows them, too."""
+
+
+def iso(value: float) -> str:
+    """Seconds since 1970, for pages.js."""
+    return datetime.fromtimestamp(value, UTC).isoformat(timespec="seconds")
+
+
+def short(value: float, form: str) -> str:
+    """Seconds since 1970 as a mark of an axis, in UTC; pages.js shows it in the zone of the browser."""
+    return datetime.fromtimestamp(value, UTC).strftime(_FORMS[form])
+
+
 def duration(seconds: float | None) -> str:
     """As people say it; a dash if it is not known."""
     return "–" if seconds is None else human_seconds(seconds).replace(" h 0 min", " h")

@@ -19,6 +19,7 @@ from greenplum_expansion.planning.windows import Calendar
 
 MOST = 20  # largest tables, tables that fit nowhere and partitioned tables told of each
 PREVIEWED = 200  # tables told in their order
+_WINDOWS = 60  # told of, for a picture
 # After some moves a rate is known about so well: what the play goes by, since the run learns, too.
 _SETTLED = 0.3
 
@@ -118,6 +119,7 @@ class Forecast:
     :param preview: the first in the order of the moves
     :param rates: those gone by (``Rates.to_dict``)
     :param because: where they come from
+    :param windows: the first in which something moves, at worst: (start, end) in seconds since 1970; end None: none
     """
 
     digest: str
@@ -148,6 +150,7 @@ class Forecast:
     disks: tuple[DiskPeak, ...]
     rates: Mapping[str, Any]
     because: tuple[str, ...]
+    windows: tuple[tuple[float, float | None], ...] = ()
 
     def for_plan(self, digest: str, disks: Sequence[DiskPeak]) -> Forecast:
         """Of another plan for the same tables: what depends on where the segments lie."""
@@ -171,6 +174,7 @@ class Forecast:
                 "partitioned": many(Partitioned, "partitioned"),
                 "disks": many(DiskPeak, "disks"),
                 "because": tuple(data["because"]),
+                "windows": tuple((start, end) for start, end in data.get("windows", ())),
             }
         )
 
@@ -214,6 +218,7 @@ def make_forecast(asked: Question, played: Played, *, digest: str = "", disks: S
     factor = whole.high / whole.likely if whole.likely else 1.0
     never = sorted(played.never, key=lambda move: -(move.bytes + move.index_bytes))
     longest = asked.rules.longest_window
+    slow = _play(asked, 1 / factor)
     return Forecast(
         digest=digest,
         made=asked.now.timestamp(),
@@ -230,7 +235,7 @@ def make_forecast(asked: Question, played: Played, *, digest: str = "", disks: S
         classes=tuple(_classes(moves, asked.believed)),
         best=_outcome(_play(asked, factor)),
         likely=_outcome(played),
-        worst=_outcome(_play(asked, 1 / factor)),
+        worst=_outcome(slow),
         never=tuple(_told(move, rates) for move in never[:MOST]),
         never_bytes=sum(move.bytes + move.index_bytes for move in never),
         never_seconds=max(map(rates.likely, never), default=0.0),
@@ -243,6 +248,10 @@ def make_forecast(asked: Question, played: Played, *, digest: str = "", disks: S
         disks=tuple(disks),
         rates=rates.to_dict(),
         because=asked.believed.because,
+        windows=tuple(
+            (window.start.timestamp(), window.end.timestamp() if window.has_end else None)
+            for window in max(played.windows, slow.windows, key=len)[:_WINDOWS]
+        ),
     )
 
 

@@ -10,9 +10,13 @@ from __future__ import annotations
 import base64
 import json
 import zlib
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
+
+from greenplum_expansion.planning.windows import Calendar, Window
 
 CHUNK = 5000
 """Tables a chunk: some 60 kB of names, and at most 20 kB of what became of them."""
@@ -22,7 +26,7 @@ LIST_KEY = "tables"
 NAMES_PREFIX = "tables."
 STATES_PREFIX = "moved."
 MOVES_KEY = "moves"
-"""Sessions that move, and how many bytes had moved when: ``{at, sessions, points}``."""
+"""Sessions that move, how many bytes had moved when, and the windows: ``{at, sessions, points, windows}``."""
 
 STATES = {
     "NOT STARTED": "-",
@@ -46,6 +50,7 @@ class TableRecord:
     :param state: a letter of `STATES`
     :param seconds: its move took; None if it has not ended
     :param failures: how often a move of it failed; `error` is the last one's
+    :param root: the partitioned table it is a leaf of; empty if it is none, or as long as nobody has looked
     """
 
     dbname: str
@@ -55,6 +60,7 @@ class TableRecord:
     seconds: float | None = None
     failures: int = 0
     error: str = ""
+    root: str = ""
 
     @property
     def full_name(self) -> str:
@@ -76,12 +82,16 @@ def encode_names(tables: Sequence[TableRecord]) -> str:
     """What of a chunk stays as it is."""
     databases = list(dict.fromkeys(table.dbname for table in tables))
     place = {dbname: number for number, dbname in enumerate(databases)}
+    roots = list(dict.fromkeys(["", *(table.root for table in tables)]))
+    root_place = {root: number for number, root in enumerate(roots)}
     columns = {
         "databases": databases,
         "database": [place[table.dbname] for table in tables],
         "name": [table.name for table in tables],
         "size": [table.size for table in tables],
     }
+    if len(roots) > 1:
+        columns |= {"roots": roots, "root": [root_place[table.root] for table in tables]}
     return _pack(columns)
 
 
@@ -109,6 +119,7 @@ class TableList:
     def __init__(self) -> None:
         self.dbnames: list[str] = []
         self.names: list[str] = []
+        self.roots: list[str] = []
         self.sizes: list[int] = []
         self.states = ""
         self.seconds: list[float | None] = []
@@ -136,6 +147,8 @@ class TableList:
         self.names += fixed["name"]
         self.sizes += fixed["size"]
         count = len(fixed["name"])
+        roots = fixed.get("roots", [""])
+        self.roots += [roots[place] for place in fixed["root"]] if "root" in fixed else [""] * count
         changed: dict[str, Any]
         changed = _unpack(states) if states else {"state": "-" * count, "seconds": [None] * count, "failed": {}}
         if len(changed["state"]) != count or len(changed["seconds"]) != count:
@@ -157,6 +170,7 @@ class TableList:
             self.seconds[number],
             failures,
             error,
+            self.roots[number],
         )
 
 
@@ -179,6 +193,31 @@ def thin_out(points: Sequence[tuple[float, int]]) -> list[tuple[float, int]]:
         if point[0] - kept[-1][0] >= step:
             kept.append(point)
     return [*kept, points[-1]]
+
+
+_WINDOWS = 30
+
+
+def windows_around(calendar: Calendar, begin: datetime, now: datetime) -> list[list[float | None]]:
+    """The windows for a picture from `begin` on: ``[start, end]`` in seconds since 1970, `end` None: without one.
+
+    At most some dozens before `now`, the one under way, and some dozens to come. Without a calendar of its own a run
+    has one window, from its beginning on and without an end; with none any more it has none.
+
+    :param begin, now: UTC
+    """
+    past: deque[Window] = deque(maxlen=_WINDOWS)
+    coming: list[Window] = []
+    for window in calendar.windows(begin):
+        if window.end <= now:
+            past.append(window)
+        else:
+            coming.append(window)
+            if len(coming) > _WINDOWS:
+                break
+    return [
+        [window.start.timestamp(), window.end.timestamp() if window.has_end else None] for window in (*past, *coming)
+    ]
 
 
 def _pack(columns: Mapping[str, Any]) -> str:

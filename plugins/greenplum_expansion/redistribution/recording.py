@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 from greenplum_expansion.hooks.facts import SCHEMA_DATABASE
@@ -25,7 +26,9 @@ from greenplum_expansion.planning.record import (
     head_of,
     letter,
     thin_out,
+    windows_around,
 )
+from greenplum_expansion.planning.windows import Calendar
 
 APPLICATION = "greenplum_expansion record"
 _EVER = "-infinity"
@@ -42,10 +45,14 @@ class Recorder:
 
     :param expansion_id: whose history tells of failures
     :param points: (seconds since 1970, bytes moved) of earlier looks, by another recorder of the same run
+    :param calendar: when tables may move
     """
 
-    def __init__(self, expansion_id: str, points: Sequence[Sequence[float]] = ()) -> None:
+    def __init__(
+        self, expansion_id: str, points: Sequence[Sequence[float]] = (), calendar: Calendar | None = None
+    ) -> None:
         self._expansion_id = expansion_id
+        self._calendar = calendar or Calendar()
         self._points = [(float(at), int(moved)) for at, moved in points]
         self._tables: list[TableRecord] = []
         self._places: dict[tuple[str, int], int] = {}
@@ -67,6 +74,9 @@ class Recorder:
                 return []
             given = {"expansion_id": self._expansion_id, "since": self._since}
             rows = hook.query("tables_to_record", given, connection=connection)
+            if self._tells_new_roots(rows):
+                self._since = _EVER
+                rows = hook.query("tables_to_record", {**given, "since": _EVER}, connection=connection)
             sessions = hook.query("sessions_moving_and_waiting", connection=connection)
         left = self._list(rows) if self._since == _EVER else self._changes(rows)
         if rows:
@@ -74,6 +84,11 @@ class Recorder:
         if self._tables:
             left.append((MOVES_KEY, self._moves(sessions, now)))
         return left
+
+    def _tells_new_roots(self, rows: Sequence[Mapping[str, Any]]) -> bool:
+        """Which table each leaf is of is only found out when the first window opens; then the list is left anew."""
+        places = (self._places.get((row["dbname"], row["oid"])) for row in rows if row["root"])
+        return any(place is not None and not self._tables[place].root for place in places)
 
     def _list(self, rows: Sequence[Mapping[str, Any]]) -> Left:
         """All of it; the head comes last, so that whoever finds it finds everything."""
@@ -94,14 +109,12 @@ class Recorder:
                 old = self._tables[place]
                 new = _record(row)
                 # Its size may have been measured anew when it began to move; the list shows what was planned.
-                self._tables[place] = TableRecord(
-                    old.dbname, old.name, old.size, new.state, new.seconds, new.failures, new.error
-                )
+                self._tables[place] = replace(new, dbname=old.dbname, name=old.name, size=old.size, root=old.root)
         # What is not told any more is not under way any more: interrupted, or moved more than a minute ago.
         told = {self._places.get((row["dbname"], row["oid"])) for row in rows}
         for place, table in enumerate(self._tables):
             if table.state == "m" and place not in told:
-                self._tables[place] = TableRecord(table.dbname, table.name, table.size)
+                self._tables[place] = TableRecord(table.dbname, table.name, table.size, root=table.root)
         return self._changed_states()
 
     def _changed_states(self) -> Left:
@@ -128,6 +141,7 @@ class Recorder:
                 for row in sessions
             ],
             "points": [list(point) for point in self._points],
+            "windows": windows_around(self._calendar, datetime.fromtimestamp(self._points[0][0], UTC), now),
         }
 
 
@@ -140,6 +154,7 @@ def _record(row: Mapping[str, Any]) -> TableRecord:
         seconds=row["seconds"] if letter(row["status"]) == "c" else None,
         failures=row["failures"],
         error=row["error"] or "" if row["failures"] else "",
+        root=row["root"] or "",
     )
 
 

@@ -13,7 +13,8 @@ from greenplum_expansion.planning import outlook
 from greenplum_expansion.planning.moves import Rates, Storage
 from greenplum_expansion.planning.outlook import Outlook, Standing
 from greenplum_expansion.planning.rates import FinishedMove, learn_all
-from greenplum_expansion.redistribution.steering import look_at_steering
+from greenplum_expansion.planning.windows import Calendar
+from greenplum_expansion.redistribution.steering import Steering, look_at_steering
 from greenplum_expansion.request.windows import WindowsSection
 
 _LATEST = 500  # finished moves learned from at a look
@@ -34,6 +35,10 @@ class Watched:
     windows: Mapping[str, Any]
     rates: Mapping[str, Any]
 
+    def calendar(self) -> Calendar:
+        """When its tables may move."""
+        return WindowsSection(**self.windows).calendar()
+
     def to_dict(self) -> dict[str, Any]:
         return {
             "expansion_id": self.expansion_id,
@@ -52,7 +57,8 @@ class Seen:
     """One look.
 
     :param rate: bytes a second of all sessions together, of late; None: nothing has ended yet
-    :param paused, sessions: as steered by a person, else as asked for
+    :param sessions: as steered by a person, else as asked for
+    :param steering: who has steered it, and whether it is paused
     """
 
     at: datetime
@@ -60,18 +66,24 @@ class Seen:
     outlook: Outlook
     rates: Rates
     rate: float | None
-    paused: bool
     sessions: int
+    steering: Steering
+
+    @property
+    def news(self) -> tuple[Any, ...]:
+        """Another one when there is something to be told."""
+        return self.standing, self.sessions, self.steering
 
     def say(self) -> str:
         """One line for a log."""
         line = outlook.say(self.standing, self.outlook, self.rate)
-        return f"{line}; paused" if self.paused else line
+        return f"{line}; paused" if self.steering.paused else line
 
     def to_dict(self) -> dict[str, Any]:
         """For pages."""
         told = outlook.to_dict(self.standing, self.outlook, self.rates, self.rate, self.at)
-        return {**told, "paused": self.paused, "sessions": self.sessions}
+        steered = {"paused": self.steering.paused, "by": self.steering.changed_by, "since": self.steering.changed_at}
+        return {**told, "sessions": self.sessions, "steered": steered}
 
 
 class Watcher:
@@ -79,7 +91,7 @@ class Watcher:
 
     def __init__(self, watched: Watched) -> None:
         self._watched = watched
-        self._calendar = WindowsSection(**watched.windows).calendar()
+        self._calendar = watched.calendar()
         self._rates = Rates.from_dict(watched.rates)
         self._since = "-infinity"
         self._marks: list[tuple[datetime, int]] = []
@@ -109,7 +121,7 @@ class Watcher:
         standing = Standing.from_rows(rows, [f"{row['dbname']}.{row['fq_name']}" for row in moving])
         sessions = steering.sessions or self._watched.sessions
         ahead = outlook.look_ahead(standing, self._rates, self._calendar, sessions, now)
-        return Seen(now, standing, ahead, self._rates, self._rate(now, standing.done.bytes), steering.paused, sessions)
+        return Seen(now, standing, ahead, self._rates, self._rate(now, standing.done.bytes), sessions, steering)
 
     def _rate(self, now: datetime, done: int) -> float | None:
         """Of the last minutes: a moving average that forgets a pause between windows."""

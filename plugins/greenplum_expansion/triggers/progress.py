@@ -110,7 +110,7 @@ class ProgressTrigger(BaseTrigger):
         earliest = clock() + self.initial_delay
         beside = None if self.watched is None else Watched.from_dict(self.watched)
         reporter = _Reporter(self.greenplum_conn_id, self.log, beside)
-        recorder = None if beside is None else Recorder(beside.expansion_id, await self._points())
+        recorder = None if beside is None else Recorder(beside.expansion_id, await self._points(), beside.calendar())
         while (state := await self._state()) not in ENDED:
             await self._look(reporter, recorder)
             await asyncio.sleep(self.progress_interval)
@@ -202,9 +202,9 @@ class _Reporter:
     async def _look_ahead(self) -> dict[str, Any] | None:
         assert self._watcher is not None
         seen = await asyncio.to_thread(self._watch)
-        if seen is None or (news := (seen.standing, seen.paused, seen.sessions)) == self._said:
+        if seen is None or seen.news == self._said:
             return None
-        self._said = news
+        self._said = seen.news
         self._log.info("Progress: %s", seen.say())
         return seen.to_dict()
 

@@ -180,3 +180,13 @@ def test_at_the_end_it_is_shown_beside_what_happened():
     assert rows["compressed"][:6] == ("compressed", "0", "1", "0 B", "100.0 MiB", "")
     assert "1 tables failed, 1 more have not moved." in section.lines
     assert all(len(row) == len(section.columns) for row in section.rows)
+
+
+def test_the_windows_of_the_worst_case_are_told_for_a_picture() -> None:
+    made = forecast(question(tables(*[200_000] * 12)))
+    assert len(made.windows) == max(made.likely.windows, made.worst.windows)
+    assert made.windows[0] == (NOW.timestamp() + 10 * 3600, NOW.timestamp() + 16 * 3600)
+    assert forecast(question(tables(1), Calendar())).windows == ((NOW.timestamp(), None),)
+    assert Forecast.from_dict(json.loads(json.dumps(made.to_dict()))) == made
+    older = {name: value for name, value in made.to_dict().items() if name != "windows"}
+    assert Forecast.from_dict(older).windows == ()

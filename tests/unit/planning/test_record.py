@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -23,7 +24,9 @@ from greenplum_expansion.planning.record import (
     head_of,
     letter,
     thin_out,
+    windows_around,
 )
+from greenplum_expansion.planning.windows import Calendar, parse_rules
 
 
 def leave(tables: list[TableRecord]) -> dict[str, Any]:
@@ -47,6 +50,7 @@ records = st.builds(
     seconds=st.none() | st.integers(0, 10**6).map(lambda tenths: tenths / 10),
     failures=st.integers(0, 9),
     error=st.text(max_size=20),
+    root=st.sampled_from(["", "sales.orders", 'sales."Ümläüt"']),
 )
 
 
@@ -103,3 +107,21 @@ def test_a_line_is_thinned_out_but_keeps_its_ends(points: list[tuple[float, int]
     assert len(kept) <= 241
     assert kept == sorted(kept)
     assert (kept[:1], kept[-1:]) == (line[:1], line[-1:])
+
+
+@given(
+    st.integers(0, 400 * 86400),
+    st.integers(0, 400 * 86400),
+    st.sampled_from([[], ["22:00-06:00"], ["0 * * * * for 5m"]]),
+)
+def test_windows_around_a_moment_are_few_and_hold_it(first: int, later: int, rules: list[str]) -> None:
+    calendar = Calendar(parse_rules(rules))
+    begin = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=first)
+    now = begin + timedelta(seconds=later)
+    found = windows_around(calendar, begin, now)
+    assert 1 <= len(found) <= 61
+    assert found == sorted(found, key=lambda window: window[0] or 0.0)
+    following = calendar.next_window(now)
+    assert following is not None
+    ends = following.end.timestamp() if following.has_end else None
+    assert [ends] == [end for _, end in found if end is None or end > now.timestamp()][:1]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from greenplum_expansion.planning.record import MOVES_KEY, TableList
+from greenplum_expansion.planning.windows import Calendar, parse_rules
 from greenplum_expansion.redistribution.recording import Recorder
 
 NOW = datetime(2026, 11, 20, 22, 0, tzinfo=UTC)
@@ -39,8 +40,9 @@ class Hook:
 
 
 def row(oid: int, status: str = "NOT STARTED", **values: Any) -> dict[str, Any]:
-    usual = {"size_bytes": 100 * oid, "seconds": None, "failures": 0, "error": None, "seen": "2026-11-20 22:00:00"}
-    return {"dbname": "dwh", "oid": oid, "fq_name": f"sales.t{oid}", "status": status, **usual, **values}
+    usual = {"size_bytes": 100 * oid, "seconds": None, "failures": 0, "error": None, "root": None}
+    known = {"dbname": "dwh", "oid": oid, "fq_name": f"sales.t{oid}", "seen": "2026-11-20 22:00:00"}
+    return {**known, "status": status, **usual, **values}
 
 
 def looked(recorder: Recorder, hook: Hook, kept: dict[str, Any]) -> list[str]:
@@ -104,3 +106,28 @@ def test_sessions_tell_their_table_and_whom_they_wait_for() -> None:
         [8, "dwh.sales.leaf", 0.0, ""],
     ]
     assert kept[MOVES_KEY]["points"][0] == [1.0, 7]
+
+
+def test_leaves_are_known_by_their_root_as_soon_as_it_is_known() -> None:
+    hook, recorder, kept = Hook(), Recorder("e1"), {}
+    hook.rows = [row(1), row(2), row(3)]
+    looked(recorder, hook, kept)
+    hook.rows = [row(1, "IN PROGRESS", root="sales.orders"), row(2, root="sales.orders"), row(3)]
+    assert "tables.0" in looked(recorder, hook, kept)
+    assert hook.since[1:] == ["2026-11-20 22:00:00", "-infinity"]
+    assert TableList.assemble(kept.items()).roots == ["sales.orders", "sales.orders", ""]
+    assert "tables.0" not in looked(recorder, hook, kept)  # once
+    hook.rows = []
+    looked(recorder, hook, kept)
+    assert TableList.assemble(kept.items()).roots[0] == "sales.orders"  # cut off, and still a leaf
+
+
+def test_windows_are_left_for_the_picture() -> None:
+    nights = Calendar(parse_rules(["22:00-06:00"]), last_end=NOW + timedelta(days=2))
+    hook, recorder, kept = Hook(), Recorder("e1", [[NOW.timestamp() - 86400, 0]], nights), {}
+    hook.rows = [row(1)]
+    looked(recorder, hook, kept)
+    begins = [datetime.fromtimestamp(start, UTC) - NOW for start, _ in kept[MOVES_KEY]["windows"]]
+    assert begins == [timedelta(days=-1), timedelta(0), timedelta(days=1)]
+    looked(Recorder("e1"), hook, kept)
+    assert kept[MOVES_KEY]["windows"] == [[NOW.timestamp(), None]]

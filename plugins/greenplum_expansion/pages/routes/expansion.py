@@ -14,6 +14,7 @@ from fastapi import APIRouter, HTTPException, Query, Request
 from fastapi.responses import Response
 
 from greenplum_expansion.pages.access import STEER, reading
+from greenplum_expansion.pages.ahead import read_ahead
 from greenplum_expansion.pages.expansion import Live, read_found, read_live, read_report, read_tables
 from greenplum_expansion.pages.records import Records, Run
 from greenplum_expansion.pages.rendering import HEADERS, STATIC, fragment, page, text
@@ -98,6 +99,14 @@ def tables(
     found = select(read_tables(records, run), wanted)
     values = {"run": run, "found": found, "wanted": wanted, "words": WORDS, "sorts": SORTS}
     return fragment(request, "tables.html", values)
+
+
+@router.get("/ahead")
+def ahead(dag_id: str, run_id: str, request: Request, session: SessionDep) -> Response:
+    """What the plan forecasts, until tables move."""
+    records = Records(session)
+    run = require_run(records, dag_id, run_id)
+    return fragment(request, "ahead.html", {"run": run, "ahead": read_ahead(records, run)})
 
 
 @router.get("/found")

@@ -15,6 +15,14 @@ function say(words, wrong = false) {
   say.timer = setTimeout(() => { place.textContent = ""; place.className = ""; }, wrong ? 15000 : 6000);
 }
 
+// Of the axis of the chart; words.py writes them in UTC.
+const FORMS = {
+  "day": new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short" }),
+  "day and clock": new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" }),
+  "clock": new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" }),
+  "second": new Intl.DateTimeFormat(undefined, { timeStyle: "medium" }),
+};
+
 function showTimes(root) {
   const format = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
   for (const time of root.querySelectorAll("time[datetime]")) {
@@ -22,6 +30,9 @@ function showTimes(root) {
       time.title = time.textContent;
       time.textContent = format.format(new Date(time.dateTime));
     }
+  }
+  for (const mark of root.querySelectorAll("text[data-at]")) {
+    mark.textContent = FORMS[mark.dataset.form].format(new Date(mark.dataset.at));
   }
 }
 
@@ -61,6 +72,19 @@ document.addEventListener("click", (event) => {
 document.body.addEventListener("htmx:beforeSwap", (event) => {
   const typed = event.detail.target.querySelector?.("[data-steer] input");
   if (typed && document.activeElement === typed) event.detail.shouldSwap = false;
+});
+
+// What somebody has opened stays open over a look, too.
+const opened = new Set();
+document.addEventListener("toggle", (event) => {
+  if (!event.target.matches?.("details[id]")) return;
+  if (event.target.open) opened.add(event.target.id);
+  else opened.delete(event.target.id);
+}, true);
+document.body.addEventListener("htmx:afterSwap", (event) => {
+  for (const details of event.detail.target.querySelectorAll("details[id]")) {
+    if (opened.has(details.id)) details.open = true;
+  }
 });
 
 document.addEventListener("submit", (event) => {
