@@ -10,9 +10,11 @@ import pytest
 
 from greenplum_expansion.pages.access import DAGS
 from greenplum_expansion.planning.forecast import forecast
+from greenplum_expansion.planning.record import TableRecord
 from tests.pages.test_access import url
 from tests.pages.test_expansion import BASE, MOVES, PROGRESS
 from tests.unit.planning.test_forecast import question, tables
+from tests.unit.planning.test_record import leave
 
 WATCH = "redistribute.watch_progress"
 
@@ -87,3 +89,33 @@ def test_a_forecast_of_nothing_is_said_in_words(client, waiting):
     shown = client.get(url(BASE + "/ahead")).text
     assert "nothing to move" in shown
     assert "<svg" not in shown
+
+
+FAILED = [TableRecord("dwh", "sales.a", 10, "f", None, 6, "disk full"), TableRecord("dwh", "sales.b", 10, "c", 2.0)]
+
+
+@pytest.mark.parametrize(
+    ("state", "told"), [("running", "the next window tries it again"), ("failed", "only what is left")]
+)
+def test_a_failed_table_is_tried_again_from_the_list_too(client, client_of, seeds, state, told):
+    seeds.run(state="running" if state == "running" else "failed")
+    seeds.task("redistribute.move_tables", state)
+    for key, value in leave(FAILED).items():
+        seeds.left(WATCH, key, value)
+    for wanted in ({"state": "f"}, {}):
+        listed = client.get(url(BASE + "/tables"), params=wanted).text
+        assert "1 table has not moved" in listed
+        assert told in listed
+        assert "disk full" in listed
+        assert "(6 times)" in listed
+        assert listed.count("Try again") == (state == "failed")
+    assert "Try again" not in client_of("VIEWER").get(url(BASE + "/tables"), params={"state": "f"}).text
+
+
+def test_leaves_are_shown_with_the_table_they_are_of(client, seeds):
+    seeds.run()
+    seeds.task("redistribute.move_tables", "running")
+    for key, value in leave([TableRecord("dwh", "sales.p1", 10, root="sales.<orders>")]).items():
+        seeds.left(WATCH, key, value)
+    listed = client.get(url(BASE + "/tables"), params={"search": "sales.<ord"}).text
+    assert "of sales.&lt;orders&gt;" in listed

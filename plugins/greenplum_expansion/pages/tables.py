@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from greenplum_expansion.planning.record import TableList, TableRecord
 
@@ -22,20 +21,23 @@ WORDS = {
 }
 """What people read for each letter of a record."""
 
-_SORTS: dict[str, Callable[[TableList, int], Any]] = {
-    "order": lambda tables, number: number,
-    "name": lambda tables, number: (tables.dbnames[number], tables.names[number]),
-    "size": lambda tables, number: tables.sizes[number],
-    "seconds": lambda tables, number: tables.seconds[number] or -1.0,
+SORTS = {
+    "order": "order of the moves",
+    "name": "name",
+    "size": "size, largest first",
+    "smallest": "size, smallest first",
+    "seconds": "time taken, longest first",
+    "failures": "failures, most first",
 }
-SORTS = tuple(_SORTS)
+"""What people read for each way to sort."""
 
 
 @dataclass(frozen=True)
 class Wanted:
     """What of the list is asked for.
 
-    :param search: a part of database and name; upper and lower case are the same
+    :param search: a part of database and name, or of the name of the partitioned table a leaf is of; upper and lower
+        case are the same
     :param state: a letter of `WORDS`; empty: all
     :param sort: one of `SORTS`
     """
@@ -43,7 +45,6 @@ class Wanted:
     search: str = ""
     state: str = ""
     sort: str = "order"
-    descending: bool = False
     page: int = 1
 
 
@@ -68,16 +69,11 @@ def select(tables: TableList, wanted: Wanted) -> Page:
     if wanted.state:
         numbers = [number for number in numbers if tables.states[number] == wanted.state]
     if words := wanted.search.strip().lower():
-        names, dbnames = tables.names, tables.dbnames
-        numbers = [number for number in numbers if words in f"{dbnames[number]}.{names[number]}".lower()]
+        numbers = [number for number in numbers if _is_named(tables, number, words)]
     found = len(numbers)
     pages = max(1, -(-found // ROWS))
     page = min(max(1, wanted.page), pages)
-    if wanted.sort != "order":
-        key = _SORTS.get(wanted.sort, _SORTS["order"])
-        numbers = sorted(numbers, key=lambda number: key(tables, number), reverse=wanted.descending)
-    elif wanted.descending:
-        numbers = numbers[::-1]
+    numbers = _sorted(tables, numbers, wanted.sort)
     shown = numbers[(page - 1) * ROWS : page * ROWS]
     counts = Counter(tables.states)
     return Page(
@@ -87,3 +83,25 @@ def select(tables: TableList, wanted: Wanted) -> Page:
         pages=pages,
         counts={letter: counts[letter] for letter in WORDS},
     )
+
+
+def _is_named(tables: TableList, number: int, words: str) -> bool:
+    if words in f"{tables.dbnames[number]}.{tables.names[number]}".lower():
+        return True
+    root = tables.roots[number]
+    return bool(root) and words in f"{tables.dbnames[number]}.{root}".lower()
+
+
+def _sorted(tables: TableList, numbers: Sequence[int], sort: str) -> Sequence[int]:
+    """Equals stay in the order of the moves."""
+    if sort == "name":
+        return sorted(numbers, key=lambda number: (tables.dbnames[number], tables.names[number]))
+    if sort == "size":
+        return sorted(numbers, key=lambda number: -tables.sizes[number])
+    if sort == "smallest":
+        return sorted(numbers, key=lambda number: tables.sizes[number])
+    if sort == "seconds":
+        return sorted(numbers, key=lambda number: -(tables.seconds[number] or -1.0))
+    if sort == "failures":
+        return sorted(numbers, key=lambda number: -tables.failed.get(number, (0, ""))[0])
+    return numbers

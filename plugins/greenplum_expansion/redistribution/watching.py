@@ -70,6 +70,10 @@ class Seen:
     steering: Steering
 
     @property
+    def paused(self) -> bool:
+        return self.steering.paused
+
+    @property
     def news(self) -> tuple[Any, ...]:
         """Another one when there is something to be told."""
         return self.standing, self.sessions, self.steering
@@ -77,12 +81,12 @@ class Seen:
     def say(self) -> str:
         """One line for a log."""
         line = outlook.say(self.standing, self.outlook, self.rate)
-        return f"{line}; paused" if self.steering.paused else line
+        return f"{line}; paused" if self.paused else line
 
     def to_dict(self) -> dict[str, Any]:
         """For pages."""
         told = outlook.to_dict(self.standing, self.outlook, self.rates, self.rate, self.at)
-        steered = {"paused": self.steering.paused, "by": self.steering.changed_by, "since": self.steering.changed_at}
+        steered = {"paused": self.paused, "by": self.steering.changed_by, "since": self.steering.changed_at}
         return {**told, "sessions": self.sessions, "steered": steered}
 
 

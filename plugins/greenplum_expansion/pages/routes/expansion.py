@@ -15,7 +15,8 @@ from fastapi.responses import Response
 
 from greenplum_expansion.pages.access import STEER, reading
 from greenplum_expansion.pages.ahead import read_ahead
-from greenplum_expansion.pages.expansion import Live, read_found, read_live, read_report, read_tables
+from greenplum_expansion.pages.expansion import MOVE, Live, read_found, read_live, read_report, read_tables
+from greenplum_expansion.pages.phases import AT_WORK
 from greenplum_expansion.pages.records import Records, Run
 from greenplum_expansion.pages.rendering import HEADERS, STATIC, fragment, page, text
 from greenplum_expansion.pages.routes.clusters import may_start, read_bar
@@ -86,18 +87,27 @@ def tables(
     run_id: str,
     request: Request,
     session: SessionDep,
+    user: GetUserDep,
     search: Annotated[str, Query(max_length=200)] = "",
     state: Annotated[str, Query(max_length=1)] = "",
-    sort: Literal["order", "name", "size", "seconds"] = "order",
-    descending: bool = False,
+    sort: Literal["order", "name", "size", "smallest", "seconds", "failures"] = "order",
     number: Annotated[int, Query(ge=1, le=1_000_000)] = 1,
 ) -> Response:
     """One page of the list of tables."""
     records = Records(session)
     run = require_run(records, dag_id, run_id)
-    wanted = Wanted(search, state, sort, descending, number)
+    wanted = Wanted(search, state, sort, number)
     found = select(read_tables(records, run), wanted)
-    values = {"run": run, "found": found, "wanted": wanted, "words": WORDS, "sorts": SORTS}
+    values = {"run": run, "found": found, "wanted": wanted, "words": WORDS}
+    if found.counts["f"]:
+        moves = {task.task_id: task.state for task in records.tasks(dag_id, run_id)}.get(MOVE)
+        may_retry = may_change(user, dag_id, DagAccessEntity.TASK_INSTANCE)
+        values |= {
+            "move_task": MOVE,
+            "has_failed": moves == "failed",
+            "at_work": moves in AT_WORK,
+            "may_retry": may_retry,
+        }
     return fragment(request, "tables.html", values)
 
 
@@ -178,6 +188,8 @@ def _live(records: Records, run: Run, user: Any) -> dict[str, Any]:
     return {
         "run": run,
         "live": now,
+        "words": WORDS,
+        "sorts": SORTS,
         "may_retry": may_change(user, run.dag_id, DagAccessEntity.TASK_INSTANCE),
         "may_steer": run.is_active and may_start(user, STEER) and STEER in records.installed((STEER,)),
     }

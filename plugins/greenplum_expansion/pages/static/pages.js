@@ -68,6 +68,16 @@ document.addEventListener("click", (event) => {
   if (button) act(button, button.dataset.post, JSON.parse(button.dataset.body), button.dataset.then);
 });
 
+// A button that sets a filter, as if somebody had chosen it.
+document.addEventListener("click", (event) => {
+  const button = event.target.closest("[data-choose]");
+  if (!button) return;
+  const field = document.getElementById(button.dataset.choose);
+  field.value = button.dataset.value;
+  field.dispatchEvent(new Event("change", { bubbles: true }));
+  field.focus();
+});
+
 // A number that is being typed must outlive the look every five seconds.
 document.body.addEventListener("htmx:beforeSwap", (event) => {
   const typed = event.detail.target.querySelector?.("[data-steer] input");
