@@ -305,16 +305,6 @@ def test_the_report_is_kept_as_one_file(client, reported):
     assert "Report: complete" in client.get(url(BASE + "/found")).text
 
 
-def test_the_task_bar_names_what_is_under_way_on_every_page(client, moving):
-    moving.run("greenplum_rollback", "back", state="success", minutes=2)
-    for path in ("/clusters", "/wizard"):
-        page = client.get(url(path)).text
-        assert "is at redistribute.move_tables" in page
-        assert url(BASE).replace(":", "%3A") in page
-        assert "greenplum_rollback" not in page
-    assert "is at redistribute" not in client.get(url(BASE)).text  # there it stands already
-
-
 def test_below_a_prefix_every_address_has_it(client_of, moving):
     client = client_of("USER", below="/airflow")
     for path in ("/clusters", "/wizard", BASE):

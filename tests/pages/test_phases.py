@@ -10,7 +10,8 @@ import pytest
 from airflow.dag_processing.dagbag import DagBag
 
 from greenplum_expansion.pages.link import ExpansionLink
-from greenplum_expansion.pages.phases import RUNBOOK, judge, phases_of
+from greenplum_expansion.pages.phases import judge
+from greenplum_expansion.pages.runbooks import RUNBOOK, RUNBOOKS, phases_of, titles_of
 
 DAGS = Path(__file__).resolve().parents[2] / "dags"
 T0 = datetime(2026, 11, 20, 20, tzinfo=UTC)
@@ -38,9 +39,16 @@ def states(*tasks: Task) -> dict[str, str]:
     return {state.phase.key: state.state for state in judge(RUNBOOK, tasks)}
 
 
-def test_every_task_of_the_expansion_is_in_exactly_one_phase(expand):
-    homes = {task_id: [phase.key for phase in RUNBOOK if phase.holds(task_id)] for task_id in expand.task_ids}
+@pytest.mark.parametrize("dag_id", RUNBOOKS)
+def test_every_task_is_in_exactly_one_phase_that_says_what_it_means(dags, dag_id):
+    task_ids = dags[dag_id].task_ids
+    homes = {
+        task_id: [phase.key for phase in phases_of(dag_id, task_ids) if phase.holds(task_id)] for task_id in task_ids
+    }
     assert {task_id: found for task_id, found in homes.items() if len(found) != 1} == {}
+    assert all(
+        phase.what and any(phase.holds(task_id) for task_id in task_ids) for phase in phases_of(dag_id, task_ids)
+    )
 
 
 def test_phases_stand_in_the_order_of_the_tasks(expand):
@@ -99,9 +107,10 @@ def test_the_rollback_is_shown_only_if_it_ran():
     assert states(Task("roll_back", "running"))["rollback"] == "running"
 
 
-def test_tasks_of_the_smaller_dags_are_their_own_phases():
-    found = phases_of("greenplum_rollback", [Task("probe", "success"), Task("roll_back", None)])
-    assert [phase.title for phase in found] == ["Probe", "Roll back"]
+def test_a_task_that_is_in_no_phase_is_one_for_itself():
+    found = phases_of("greenplum_rollback", ["probe", "of.another_version"])
+    assert (found[0].title, found[-1].title) == ("Look", "Of: another version")
+    assert titles_of("greenplum_rollback", ["roll_back", "of.another_version"]) == ("Take back", "Of: another version")
 
 
 def test_the_link_is_on_the_tasks_it_names(dags):

@@ -12,8 +12,9 @@ from typing import Any
 from greenplum_expansion.checks.finding import Finding, Severity, worst_first
 from greenplum_expansion.pages import phases
 from greenplum_expansion.pages.chart import Chart, draw
-from greenplum_expansion.pages.moving import Moving, tell
+from greenplum_expansion.pages.moving import Moving, share_of, tell
 from greenplum_expansion.pages.records import Records, Run, Task
+from greenplum_expansion.pages.runbooks import phases_of
 from greenplum_expansion.planning.plan import Plan
 from greenplum_expansion.planning.record import LIST_KEY, MOVES_KEY, NAMES_PREFIX, STATES_PREFIX, TableList
 from greenplum_expansion.planning.section import Section, join_sections
@@ -72,9 +73,7 @@ class Live:
     @property
     def share(self) -> float:
         """Of the bytes, 0 to 1; of the tables where all are empty."""
-        parts = self.sizes if sum(self.sizes.values()) else self.tables
-        total = sum(parts.values())
-        return parts.get("done", 0) / total if total else 0.0
+        return share_of(self.progress) or 0.0
 
     @property
     def chart(self) -> Chart | None:
@@ -108,7 +107,7 @@ def read_live(records: Records, run: Run) -> Live:
         question = records.question(run.dag_id, run.run_id)
     return Live(
         run=run,
-        phases=phases.judge(phases.phases_of(run.dag_id, tasks), tasks),
+        phases=phases.judge(phases_of(run.dag_id, [task.task_id for task in tasks]), tasks),
         progress=progress,
         moves=moves,
         moving=tell(states.get(MOVE), progress, moves, now.timestamp()) if run.is_active else None,

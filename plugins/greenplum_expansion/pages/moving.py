@@ -44,6 +44,14 @@ class Moving:
     again: bool
 
 
+def share_of(progress: Mapping[str, Any]) -> float | None:
+    """Of the bytes that have moved, 0 to 1; of the tables where all are empty; None as long as none are counted."""
+    sizes, tables = progress.get("bytes") or {}, progress.get("tables") or {}
+    parts = sizes if sum(sizes.values()) else tables
+    total = sum(parts.values())
+    return parts.get("done", 0) / total if total else None
+
+
 def tell(task_state: str | None, progress: Mapping[str, Any], moves: Mapping[str, Any], now: float) -> Moving | None:
     """None while no task moves tables.
 

@@ -1,4 +1,4 @@
-"""The runbook as a person follows it: a dozen phases instead of forty tasks, and where there is no way back."""
+"""How far the phases of a run are, judged by the states of its tasks."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
+
+from greenplum_expansion.pages.runbooks import Phase
 
 
 class TaskState(Protocol):
@@ -20,70 +22,6 @@ class TaskState(Protocol):
     @property
     def ended(self) -> datetime | None: ...
 
-
-@dataclass(frozen=True)
-class Phase:
-    """A part of the runbook.
-
-    :param tasks: ids of its tasks, or what they begin with if it ends with a dot
-    :param no_return: behind it the way is forward only
-    """
-
-    key: str
-    title: str
-    what: str
-    tasks: tuple[str, ...]
-    no_return: bool = False
-    only_if_run: bool = False
-
-    def holds(self, task_id: str) -> bool:
-        return any(task_id == own or (own.endswith(".") and task_id.startswith(own)) for own in self.tasks)
-
-
-RUNBOOK = (
-    Phase(
-        "check",
-        "Check cluster and new hosts",
-        "Everything is looked at, nothing is changed; errors stop here.",
-        ("check_cluster.", "check_new_hosts.", "judge_findings"),
-    ),
-    Phase("survey", "Survey", "Sizes, kinds, skew and bloat, to compare with at the end.", ("survey_before",)),
-    Phase(
-        "hosts",
-        "Prepare the new hosts",
-        "System settings, user and directories, software, keys; then their hardware is measured.",
-        ("prepare_hosts.", "prepare_hosts_files", "exchange_keys", "check_prepared_hosts", "measure_hardware"),
-    ),
-    Phase("backup", "Back up", "As much as was asked for.", ("back_up",)),
-    Phase(
-        "plan",
-        "Plan and approval",
-        "What will be done is written down, and somebody decides.",
-        ("make_plan", "approve_plan", "approve_edit"),
-    ),
-    Phase(
-        "segments",
-        "Add the segments",
-        "No table can be created, altered or dropped meanwhile. Within it the catalog changes: from there on the way "
-        "is forward only.",
-        ("fingerprint_tables", "drain_sessions", "add_segments", "wait_for_mirrors"),
-        no_return=True,
-    ),
-    Phase(
-        "tables",
-        "Move the tables",
-        "One after the other; each can be neither read nor written while it moves.",
-        ("rank_tables", "redistribute."),
-    ),
-    Phase(
-        "proof",
-        "Prove",
-        "Every table on all segments, rows and checksums as before.",
-        ("verify_distribution", "survey_after"),
-    ),
-    Phase("end", "Finish", "Restart if asked for, clean up, report.", ("restart_cluster", "clean_up", "report")),
-    Phase("rollback", "Roll back", "Adding the segments failed, and is taken back.", ("roll_back",), only_if_run=True),
-)
 
 DONE, SKIPPED, FAILED, WAITING, RUNNING = "done", "skipped", "failed", "waiting", "running"
 NOT_YET, NOT_REACHED = "not yet", "not reached"
@@ -117,14 +55,6 @@ class PhaseState:
         if self.started is None:
             return None
         return ((self.ended or moment) - self.started).total_seconds()
-
-
-def phases_of(dag_id: str, tasks: Sequence[TaskState]) -> tuple[Phase, ...]:
-    """The runbook's; of the smaller DAGs each task is one."""
-    if dag_id == "greenplum_expand":
-        return RUNBOOK
-    names = list(dict.fromkeys(task.task_id for task in tasks))
-    return tuple(Phase(name, name.replace("_", " ").replace(".", ": ").capitalize(), "", (name,)) for name in names)
 
 
 def judge(phases: Iterable[Phase], tasks: Sequence[TaskState]) -> list[PhaseState]:

@@ -16,7 +16,7 @@ from airflow.models.dagrun import DagRun
 from airflow.models.hitl import HITLDetail
 from airflow.models.taskinstance import TaskInstance
 from airflow.models.xcom import XComModel
-from sqlalchemy import func, or_, select
+from sqlalchemy import and_, case, func, or_, select
 from sqlalchemy.orm import Session
 
 from greenplum_expansion.provider_info import CONNECTION_TYPE
@@ -38,7 +38,7 @@ class Run:
 
     @property
     def is_active(self) -> bool:
-        return self.state in ("queued", "running")
+        return self.state in _ACTIVE
 
     @property
     def connection(self) -> str:
@@ -56,6 +56,19 @@ class Task:
     ended: datetime | None
     try_number: int
     label: str
+
+
+@dataclass(frozen=True)
+class Work:
+    """A run that is under way, or has ended lately.
+
+    :param tasks: ids of those at work, that ask, or that have failed, with the state that matters most of each
+    :param progress: what was left last under the key of that name; None if nothing was
+    """
+
+    run: Run
+    tasks: dict[str, str]
+    progress: Mapping[str, Any] | None
 
 
 @dataclass(frozen=True)
@@ -117,8 +130,42 @@ class Records:
         """The newest runs first."""
         statement = select(*_RUN).where(DagRun.dag_id.in_(dag_ids)).order_by(DagRun.id.desc()).limit(RECENT)
         if active:
-            statement = statement.where(DagRun.state.in_(("queued", "running")))
+            statement = statement.where(DagRun.state.in_(_ACTIVE))
         return [_run(row) for row in self._session.execute(statement)]
+
+    def work(self, dag_ids: Sequence[str], since: datetime, progress_key: str, most: int = 12) -> list[Work]:
+        """What is under way, and what has ended since: all that the task bar shows, in one statement. Newest first."""
+        ti, x = TaskInstance, XComModel
+        newest = (
+            select(DagRun.id)
+            .where(DagRun.dag_id.in_(dag_ids), or_(DagRun.state.in_(_ACTIVE), DagRun.end_date >= since))
+            .order_by(DagRun.id.desc())
+            .limit(most)
+            .subquery()
+        )
+        left: Any = (
+            select(x.value)
+            .where(x.dag_run_id == DagRun.id, x.key == progress_key)
+            .order_by(x.timestamp.desc())
+            .limit(1)
+            .correlate(DagRun)
+            .scalar_subquery()
+        )
+        matters: Any = func.max(case((ti.state == "awaiting_input", 2), (ti.state == "failed", 1), else_=0))
+        statement = (
+            select(*_RUN, ti.task_id.label("task_id"), matters.label("matters"), left.label("value"))
+            .join(newest, newest.c.id == DagRun.id)
+            .outerjoin(ti, and_(ti.dag_id == DagRun.dag_id, ti.run_id == DagRun.run_id, ti.state.in_(_TOLD)))
+            .group_by(DagRun.id, ti.task_id)
+            .order_by(DagRun.id.desc(), func.min(ti.start_date))
+        )
+        found: dict[tuple[str, str], Work] = {}
+        for row in self._session.execute(statement):
+            progress = None if row.value is None else XComModel.deserialize_value(row)
+            work = found.setdefault((row.dag_id, row.run_id), Work(_run(row), {}, progress))
+            if row.task_id is not None:
+                work.tasks[row.task_id] = ("running", "failed", "awaiting_input")[row.matters]
+        return list(found.values())
 
     def run(self, dag_id: str, run_id: str) -> Run | None:
         """One run; None if there is none."""
@@ -200,6 +247,8 @@ class Records:
         return Question(row[0], row[1], row[2], row[3] or "", tuple(row[4]), row[5] or {}, row[6])
 
 
+_ACTIVE = ("queued", "running")
+_TOLD = ("running", "deferred", "up_for_retry", "awaiting_input", "failed")
 _RUN = (
     DagRun.dag_id,
     DagRun.run_id,

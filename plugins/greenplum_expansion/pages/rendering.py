@@ -13,6 +13,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from greenplum_expansion.pages import words
 from greenplum_expansion.pages.access import make_token
+from greenplum_expansion.pages.bar import CLOSED_COOKIE
+from greenplum_expansion.pages.runbooks import KINDS
 
 PREFIX = "/greenplum"
 """Where the pages are mounted, below Airflow's own root."""
@@ -100,5 +102,10 @@ def text(template: str, values: Mapping[str, Any]) -> str:
 
 def _render(request: Request, template: str, values: Mapping[str, Any]) -> str:
     return _environment.get_template(template).render(
-        root=root_of(request), airflow=airflow_root_of(request), version=STATIC_VERSION, **values
+        root=root_of(request),
+        airflow=airflow_root_of(request),
+        version=STATIC_VERSION,
+        kinds=KINDS,
+        closed=request.cookies.get(CLOSED_COOKIE, "").split("."),
+        **values,
     )

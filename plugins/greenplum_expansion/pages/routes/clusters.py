@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 from airflow.api_fastapi.app import get_auth_manager
 from airflow.api_fastapi.common.db.common import SessionDep
 from airflow.api_fastapi.core_api.security import GetUserDep
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import RedirectResponse, Response
 from pydantic import BaseModel, Field
 
 from greenplum_expansion.pages.access import EXPAND, LOOK, Acting, reading, starting
 from greenplum_expansion.pages.airflow_api import AirflowApiDep
-from greenplum_expansion.pages.clusters import CHANGING, read_clusters
+from greenplum_expansion.pages.bar import read_bar
+from greenplum_expansion.pages.clusters import read_clusters
 from greenplum_expansion.pages.records import Records
 from greenplum_expansion.pages.rendering import HEADERS, fragment, page, root_of
 
@@ -56,9 +57,12 @@ def clusters_list(request: Request, session: SessionDep, user: GetUserDep) -> Re
 
 
 @router.get("/bar")
-def bar(request: Request, session: SessionDep) -> Response:
-    """What works on any cluster now."""
-    return fragment(request, "bar.html", {"bar": read_bar(Records(session))})
+def bar(request: Request, session: SessionDep, beside: Annotated[str, Query(max_length=600)] = "") -> Response:
+    """What works on any cluster now.
+
+    :param beside: the run of the page it stands on (``dag_id/run_id``), which is left out
+    """
+    return fragment(request, "bar.html", {"bar": read_bar(Records(session), beside)})
 
 
 class LookRequest(BaseModel):
@@ -72,18 +76,6 @@ def look(asked: LookRequest, _: Acting, api: AirflowApiDep) -> dict[str, str]:
     """Start a look at a cluster; it is seen in the list when it is there."""
     conf = {"greenplum_conn_id": asked.greenplum_conn_id}
     return {"run_id": api.trigger(LOOK, conf, "a look, from the page of the clusters")}
-
-
-def read_bar(records: Records) -> list[dict[str, Any]]:
-    """The runs that work on clusters now, with the task each is at."""
-    at_work = ("running", "deferred", "awaiting_input")
-    entries = []
-    for run in records.runs(CHANGING, active=True)[:5]:
-        now = [task for task in records.tasks(run.dag_id, run.run_id) if task.state in at_work]
-        names = list(dict.fromkeys(task.task_id for task in now if task.task_id != "redistribute.watch_progress"))
-        asks = any(task.state == "awaiting_input" for task in now)
-        entries.append({"run": run, "tasks": names[:3], "asks": asks})
-    return entries
 
 
 def _clusters(session: Any, user: Any) -> dict[str, Any]:

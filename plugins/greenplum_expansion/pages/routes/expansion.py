@@ -15,11 +15,12 @@ from fastapi.responses import Response
 
 from greenplum_expansion.pages.access import STEER, reading
 from greenplum_expansion.pages.ahead import read_ahead
+from greenplum_expansion.pages.bar import key_of, read_bar
 from greenplum_expansion.pages.expansion import MOVE, Live, read_found, read_live, read_report, read_tables
 from greenplum_expansion.pages.phases import AT_WORK
 from greenplum_expansion.pages.records import Records, Run
 from greenplum_expansion.pages.rendering import HEADERS, STATIC, fragment, page, text
-from greenplum_expansion.pages.routes.clusters import may_start, read_bar
+from greenplum_expansion.pages.routes.clusters import may_start
 from greenplum_expansion.pages.tables import SORTS, WORDS, Wanted, select
 from greenplum_expansion.planning.section import Section
 
@@ -48,7 +49,7 @@ def expansion(dag_id: str, run_id: str, request: Request, session: SessionDep, u
     """The page; what is large on it is asked for by itself when the page stands."""
     records = Records(session)
     run = require_run(records, dag_id, run_id)
-    values = {**_live(records, run, user), "bar": [entry for entry in read_bar(records) if entry["run"] != run]}
+    values = {**_live(records, run, user), "bar": read_bar(records, key_of(run))}
     return page(request, "expansion.html", user, values)
 
 

@@ -16,12 +16,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from greenplum_expansion.cluster.topology import Topology
 from greenplum_expansion.pages.access import EXPAND, LOOK, Acting, starting
 from greenplum_expansion.pages.airflow_api import AirflowApiDep
+from greenplum_expansion.pages.bar import read_bar
 from greenplum_expansion.pages.clusters import Cluster, read_clusters, read_host_looks
 from greenplum_expansion.pages.explained import explain, say_span
 from greenplum_expansion.pages.foresight import foresee
 from greenplum_expansion.pages.records import Records
 from greenplum_expansion.pages.rendering import fragment, page, root_of
-from greenplum_expansion.pages.routes.clusters import may_start, read_bar, visible_connections
+from greenplum_expansion.pages.routes.clusters import may_start, visible_connections
 from greenplum_expansion.pages.wizard import (
     CONNECTION,
     HOSTS,

@@ -68,6 +68,18 @@ document.addEventListener("click", (event) => {
   if (button) act(button, button.dataset.post, JSON.parse(button.dataset.body), button.dataset.then);
 });
 
+// The task bar: what somebody has closed stays away, also on other pages, until there is news (then its mark is another).
+const CLOSED = "greenplum-closed";
+
+document.addEventListener("click", (event) => {
+  const button = event.target.closest("[data-close]");
+  if (!button) return;
+  const known = document.cookie.split("; ").find((part) => part.startsWith(`${CLOSED}=`))?.slice(CLOSED.length + 1) || "";
+  const marks = [...known.split(".").filter(Boolean).slice(-19), button.dataset.close];
+  document.cookie = `${CLOSED}=${marks.join(".")}; path=${meta("greenplum-root") || "/"}; max-age=604800; samesite=lax`;
+  button.closest(".bar").remove();
+});
+
 // A button that sets a filter, as if somebody had chosen it.
 document.addEventListener("click", (event) => {
   const button = event.target.closest("[data-choose]");
