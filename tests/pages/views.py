@@ -70,10 +70,12 @@ def clusters(person: Person) -> None:
 
 PAGES = {
     "clusters": clusters,
-    "moving": run("greenplum_expand", "moving", "#tables tbody tr", "#found h2", ".chart", "#live table"),
+    "moving": run("greenplum_expand", "moving", "#tables tbody tr", "#found h2", ".chart", "#live section > table"),
     "waiting": run("greenplum_expand", "waiting", "#question textarea", "#question pre", "#found h2"),
     "over": run("greenplum_expand", "over", "#report-title", "#tables tbody tr"),
-    "tables that did not move": run("greenplum_expand", "stuck", "#failed-title", "#live table", "#tables tbody tr"),
+    "tables that did not move": run(
+        "greenplum_expand", "stuck", "#failed-title", "#live section > table", "#tables tbody tr"
+    ),
     "failed": run("greenplum_expand", "failed", "#failed-title", "#found h2"),
     "rollback": run("greenplum_rollback", "back", ".phase.done"),
     "a look": run("greenplum_look", f"look-at-{OVER}", ".phase.done", "#found h2"),

@@ -14,7 +14,7 @@ from greenplum_expansion.pages import phases
 from greenplum_expansion.pages.chart import Chart, draw
 from greenplum_expansion.pages.moving import Moving, share_of, tell
 from greenplum_expansion.pages.records import Records, Run, Task
-from greenplum_expansion.pages.runbooks import phases_of
+from greenplum_expansion.pages.runbooks import RUNBOOK, phases_of
 from greenplum_expansion.planning.plan import Plan
 from greenplum_expansion.planning.record import LIST_KEY, MOVES_KEY, NAMES_PREFIX, STATES_PREFIX, TableList
 from greenplum_expansion.planning.section import Section, join_sections
@@ -148,7 +148,7 @@ def tasks_to_clear(task_id: str, task_ids: Iterable[str]) -> list[str]:
     if task_id == MOVE:
         return [MOVE, WATCH]  # what is watched beside the moves is no task behind them
     if task_id == JUDGE:
-        return list(dict.fromkeys(own for own in task_ids if phases.RUNBOOK[0].holds(own)))  # else it judges the same
+        return list(dict.fromkeys(own for own in task_ids if RUNBOOK[0].holds(own)))  # else it judges the same
     return [task_id]
 
 

@@ -75,7 +75,7 @@ def test_links_actions_and_updates_stay_below_the_prefix(person: Person) -> None
     card = person.page.locator(".card", has_text=f"The cluster {NEW}")
     person.button("Look now", card).click()
     expect(card).to_contain_text("Looking at it")
-    person.page.locator("#bar a").first.click()
+    person.page.locator("#bar a[href*=greenplum_expand]").first.click()
     person.page.wait_for_url("**/some/prefix/greenplum/runs/greenplum_expand/*")
     person.page.clock.install()
     person.open("/runs/greenplum_expand/moving")
