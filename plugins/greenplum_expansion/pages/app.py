@@ -8,26 +8,44 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp
 
+from greenplum_expansion.pages.guard import Guard
 from greenplum_expansion.pages.rendering import HEADERS, airflow_root_of, fragment
 from greenplum_expansion.pages.routes import clusters, expansion, static, steering, wizard
 
 
+class _Guarded(FastAPI):
+    """Everything that goes in and out comes past the guard, failures too, which ordinary middleware does not see."""
+
+    def build_middleware_stack(self) -> ASGIApp:
+        return Guard(super().build_middleware_stack())
+
+
 def make_app() -> FastAPI:
     """All routes; each router brings the rule by which Airflow lets people in."""
-    app = FastAPI(title="Greenplum expansion", docs_url=None, redoc_url=None, openapi_url=None)
+    # An address that only lacks a slash is none: the redirect would go wherever the Host header says.
+    app = _Guarded(title="Greenplum expansion", docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
     for routes in (static, clusters, expansion, steering, wizard):
         for router in routes.ROUTERS:
             app.include_router(router)
     app.add_exception_handler(HTTPException, _refuse)
     app.add_exception_handler(RequestValidationError, _refuse_form)
+    app.add_exception_handler(Exception, _fail)
     return app
 
 
 async def _refuse(request: Request, error: Exception) -> Response:
     """In a page for who looks at one, in a sentence for a script; never more than Airflow itself would say."""
     assert isinstance(error, HTTPException)
-    return _answer(request, error.status_code, str(error.detail))
+    answer = _answer(request, error.status_code, str(error.detail))
+    answer.headers.update(error.headers or {})
+    return answer
+
+
+async def _fail(request: Request, error: Exception) -> Response:
+    """A mistake of ours; whoever runs Airflow finds it in the log of the API server, where it is raised again."""
+    return _answer(request, 500, "Something went wrong here; the log of Airflow's API server tells what")
 
 
 async def _refuse_form(request: Request, error: Exception) -> Response:
