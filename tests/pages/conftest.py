@@ -38,9 +38,10 @@ def auth_manager(database: None) -> Any:
 
 @pytest.fixture
 def seeds(database: None) -> Iterator[Seeds]:
-    """An Airflow without runs and connections, to be filled."""
+    """An Airflow that is alive, without runs and connections, to be filled."""
     sown = Seeds()
     sown.clear()
+    sown.alive()
     yield sown
     sown.clear()
 

@@ -135,7 +135,11 @@ class Stage:
         self.failed()
 
     def install(self) -> None:
-        """The DAGs as the dag-processor would have read them, so that Airflow's own UI and API know them."""
+        """The DAGs as the dag-processor would have read them, so that Airflow's own UI and API know them.
+
+        No scheduler runs; it is said to, else every page would tell of that.
+        """
+        self.seeds.alive()
         from airflow.dag_processing.dagbag import DagBag, sync_bag_to_db
 
         bag = DagBag(dag_folder=str(DAGS))

@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from airflow.jobs.job import Job
 from airflow.models.connection import Connection
 from airflow.models.dag import DagModel
 from airflow.models.dagbundle import DagBundleModel
@@ -39,7 +40,7 @@ class Seeds:
     def clear(self) -> None:
         """Take away what tests have made."""
         with self.session() as session:
-            for model in (HITLDetail, XComModel, TaskInstance, DagRun, DagModel, Connection):
+            for model in (HITLDetail, XComModel, TaskInstance, DagRun, DagModel, Connection, Job):
                 session.execute(delete(model))
 
     def bundle(self, name: str) -> None:
@@ -55,6 +56,14 @@ class Seeds:
             for dag_id in dag_ids:
                 if session.get(DagModel, dag_id) is None:
                     session.add(DagModel(dag_id=dag_id, bundle_name="test", is_stale=False, is_paused=False))
+
+    def alive(self, *, scheduler: float = 86400.0, triggerer: float = 86400.0) -> None:
+        """Components of Airflow that have been heard of, so many seconds from now; in the past, if negative."""
+        with self.session() as session:
+            session.execute(delete(Job))
+            for job_type, seconds in (("SchedulerJob", scheduler), ("TriggererJob", triggerer)):
+                heard = datetime.now(UTC) + timedelta(seconds=seconds)
+                session.execute(insert(Job).values(job_type=job_type, state="running", latest_heartbeat=heard))
 
     def connection(self, conn_id: str, conn_type: str = "greenplum", **values: Any) -> None:
         """One connection."""

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
+from typing import Any
 
 from greenplum_expansion.pages.access import REDISTRIBUTE
 from greenplum_expansion.pages.clusters import CHANGING
+from greenplum_expansion.pages.health import read_troubles
 from greenplum_expansion.pages.moving import share_of
 from greenplum_expansion.pages.phases import WATCHING
 from greenplum_expansion.pages.records import Records, Run, Work
@@ -45,6 +47,11 @@ class Bar:
 
     entries: tuple[Entry, ...]
     beside: str = ""
+
+
+def read_all(records: Records, beside: str = "") -> dict[str, Any]:
+    """What stands above every page: the bar, and what stands still in Airflow itself."""
+    return {"bar": read_bar(records, beside), "troubles": read_troubles(records)}
 
 
 def read_bar(records: Records, beside: str = "") -> Bar:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from threading import Lock
 from typing import Any
 
@@ -14,8 +14,9 @@ from greenplum_expansion.pages import phases
 from greenplum_expansion.pages.chart import Chart, draw
 from greenplum_expansion.pages.moving import Moving, share_of, tell
 from greenplum_expansion.pages.records import Records, Run, Task
-from greenplum_expansion.pages.runbooks import RUNBOOK, phases_of
+from greenplum_expansion.pages.runbooks import ONE_AT_A_TIME, RUNBOOK, phases_of
 from greenplum_expansion.planning.plan import Plan
+from greenplum_expansion.planning.progress import human_seconds
 from greenplum_expansion.planning.record import LIST_KEY, MOVES_KEY, NAMES_PREFIX, STATES_PREFIX, TableList
 from greenplum_expansion.planning.section import Section, join_sections
 from greenplum_expansion.planning.windows import parse_zone
@@ -26,7 +27,7 @@ WATCH = "redistribute.watch_progress"
 """The one beside it that records how far it is."""
 JUDGE = "judge_findings"
 """The one that fails if checks have found errors."""
-PROGRESS_KEY, FAILED_KEY, REPORT_KEY = "progress", "failed_tables", "report"
+PROGRESS_KEY, FAILED_KEY = "progress", "failed_tables"
 _WATCHED = (PROGRESS_KEY, MOVES_KEY, FAILED_KEY)
 
 
@@ -34,6 +35,7 @@ _WATCHED = (PROGRESS_KEY, MOVES_KEY, FAILED_KEY)
 class Live:
     """What changes while the run goes on.
 
+    :param stands: why the run does not go on, in sentences without their full stops
     :param moving: how the moves stand; None while no task moves tables
     :param over: tasks that are over; with it changes what these have left
     :param version: of the list of tables
@@ -44,6 +46,7 @@ class Live:
     progress: Mapping[str, Any]
     moves: Mapping[str, Any]
     moving: Moving | None
+    stands: tuple[str, ...]
     failed_tables: list[Mapping[str, Any]]
     failed_tasks: list[Task]
     asks: str
@@ -111,6 +114,7 @@ def read_live(records: Records, run: Run) -> Live:
         progress=progress,
         moves=moves,
         moving=tell(states.get(MOVE), progress, moves, now.timestamp()) if run.is_active else None,
+        stands=tuple(_stands(records, run, tasks, now)) if run.is_active else (),
         failed_tables=watched.get(FAILED_KEY) or [],
         failed_tasks=_failed(tasks),
         asks=question.mark if question else "",
@@ -126,6 +130,28 @@ def zone_of(run: Run) -> tzinfo:
         return parse_zone(str(run.conf.get("time_zone") or "UTC"))
     except ValueError:
         return UTC
+
+
+_SOON = timedelta(seconds=60)
+
+
+def _stands(records: Records, run: Run, tasks: Sequence[Task], now: datetime) -> Iterator[str]:
+    """Why nothing begins; asks further only of a run that has not begun itself."""
+    if run.state == "queued":
+        if records.switched_off((run.dag_id,)):
+            yield f"It waits to begin: {run.dag_id} is switched off (paused) in Airflow, until somebody switches it on"
+        elif run.dag_id in ONE_AT_A_TIME:
+            others = [other for other in records.runs((run.dag_id,), active=True) if other.run_id != run.run_id]
+            if others:
+                yield f"It waits for its turn: {others[-1].run_id} of {run.dag_id} is under way"
+    waiting = [task for task in tasks if task.state == "queued" and task.queued and now - task.queued > _SOON]
+    if waiting:
+        since = human_seconds((now - min(task.queued for task in waiting if task.queued)).total_seconds())
+        names = ", ".join(dict.fromkeys(task.task_id for task in waiting[:3]))
+        yield f"No worker has taken {names} for {since}: see that workers run, and that none of their pools is full"
+    again = list(dict.fromkeys(task.task_id for task in tasks if task.state == "up_for_retry"))
+    if again:
+        yield f"{', '.join(again[:3])} failed, and is tried again by itself in a moment"
 
 
 def _version(records: Records, run: Run) -> str:
@@ -198,11 +224,3 @@ def read_found(records: Records, run: Run) -> Found:
     planned = records.left(run.dag_id, run.run_id, keys=("return_value",), task_id="make_plan")
     plan = Plan.from_dict(planned[-1][1].value) if planned else None
     return Found(worst_first(findings), join_sections(sections), plan)
-
-
-def read_report(records: Records, run: Run) -> dict[str, Any] | None:
-    """The report; None as long as there is none."""
-    for _, left in records.left(run.dag_id, run.run_id, keys=(REPORT_KEY,)):
-        report: dict[str, Any] = left.value
-        return report
-    return None

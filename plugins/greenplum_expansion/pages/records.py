@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from airflow.jobs.job import Job
 from airflow.models.connection import Connection
 from airflow.models.dag import DagModel
 from airflow.models.dagrun import DagRun
@@ -19,7 +20,9 @@ from airflow.models.xcom import XComModel
 from sqlalchemy import and_, case, func, or_, select
 from sqlalchemy.orm import Session
 
+from greenplum_expansion.pages.access import REDISTRIBUTE, STEER
 from greenplum_expansion.provider_info import CONNECTION_TYPE
+from greenplum_expansion.schedule import DEFAULT_CONNECTION, read_schedule
 
 RECENT = 200  # runs that are looked through; far more than have something to tell
 
@@ -42,7 +45,9 @@ class Run:
 
     @property
     def connection(self) -> str:
-        return str(self.conf.get("greenplum_conn_id") or "greenplum_default")
+        """As asked for; a run that the schedule begins is for the connection of the deployment."""
+        default = read_schedule().connection if self.dag_id in (REDISTRIBUTE, STEER) else DEFAULT_CONNECTION
+        return str(self.conf.get("greenplum_conn_id") or default)
 
 
 @dataclass(frozen=True)
@@ -56,6 +61,7 @@ class Task:
     ended: datetime | None
     try_number: int
     label: str
+    queued: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -69,6 +75,14 @@ class Work:
     run: Run
     tasks: dict[str, str]
     progress: Mapping[str, Any] | None
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """When a DAG runs by itself; paused, it does not."""
+
+    is_paused: bool
+    next_run: datetime | None
 
 
 @dataclass(frozen=True)
@@ -126,6 +140,28 @@ class Records:
         )
         return set(self._session.scalars(statement))
 
+    def switched_off(self, dag_ids: Iterable[str]) -> set[str]:
+        """Those of the DAGs that are known, and paused: runs of them are made, and wait."""
+        statement = select(DagModel.dag_id).where(
+            DagModel.dag_id.in_(list(dag_ids)), DagModel.is_stale.is_(False), DagModel.is_paused.is_(True)
+        )
+        return set(self._session.scalars(statement))
+
+    def schedule(self, dag_id: str) -> Schedule | None:
+        """When a DAG runs next by itself; None if it is not known."""
+        statement = select(DagModel.is_paused, DagModel.next_dagrun_create_after).where(DagModel.dag_id == dag_id)
+        row = self._session.execute(statement).one_or_none()
+        return None if row is None else Schedule(row[0], row[1])
+
+    def heartbeats(self, jobs: Iterable[str]) -> dict[str, datetime]:
+        """When components of Airflow have been heard of last, by the names of their jobs."""
+        statement = (
+            select(Job.job_type, func.max(Job.latest_heartbeat))
+            .where(Job.job_type.in_(list(jobs)), Job.state == "running")
+            .group_by(Job.job_type)
+        )
+        return {str(row[0]): row[1] for row in self._session.execute(statement) if row[1] is not None}
+
     def runs(self, dag_ids: Sequence[str], *, active: bool = False) -> list[Run]:
         """The newest runs first."""
         statement = select(*_RUN).where(DagRun.dag_id.in_(dag_ids)).order_by(DagRun.id.desc()).limit(RECENT)
@@ -176,10 +212,10 @@ class Records:
         """All task instances of a run."""
         ti = TaskInstance
         label: Any = ti.rendered_map_index  # an expression of SQL here, which its annotation does not say
-        columns = (ti.task_id, ti.map_index, ti.state, ti.start_date, ti.end_date, ti.try_number, label)
+        columns = (ti.task_id, ti.map_index, ti.state, ti.start_date, ti.end_date, ti.try_number, label, ti.queued_dttm)
         statement: Any = select(*columns).where(ti.dag_id == dag_id, ti.run_id == run_id)
         return [
-            Task(row[0], row[1], row[2], row[3], row[4], row[5], str(row[6] or ""))
+            Task(row[0], row[1], row[2], row[3], row[4], row[5], str(row[6] or ""), row[7])
             for row in self._session.execute(statement)
         ]
 

@@ -52,6 +52,7 @@ _environment.filters.update(
     size=words.size,
     in_path=words.in_path,
     css_word=words.css_word,
+    many=words.many,
 )
 
 

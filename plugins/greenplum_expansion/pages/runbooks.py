@@ -15,6 +15,8 @@ KINDS = {
     STEER: "Steering",
 }
 """What people call a run of each."""
+ONE_AT_A_TIME = (ROLL_BACK, REDISTRIBUTE, STEER)
+"""A run of these waits until the one before has ended."""
 
 
 @dataclass(frozen=True)

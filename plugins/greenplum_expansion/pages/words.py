@@ -90,3 +90,8 @@ def in_path(text: str) -> str:
 def css_word(text: str) -> str:
     """A state as the name of a class."""
     return re.sub(r"[^a-z]+", "-", text.lower()).strip("-")
+
+
+def many(count: int, what: str) -> str:
+    """A number of things: "1 table", "3 tables"."""
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"

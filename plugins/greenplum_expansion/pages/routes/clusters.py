@@ -13,8 +13,9 @@ from pydantic import BaseModel, Field
 
 from greenplum_expansion.pages.access import EXPAND, LOOK, Acting, reading, starting
 from greenplum_expansion.pages.airflow_api import AirflowApiDep
-from greenplum_expansion.pages.bar import read_bar
+from greenplum_expansion.pages.bar import read_all, read_bar
 from greenplum_expansion.pages.clusters import read_clusters
+from greenplum_expansion.pages.health import read_troubles
 from greenplum_expansion.pages.records import Records
 from greenplum_expansion.pages.rendering import HEADERS, fragment, page, root_of
 
@@ -47,7 +48,7 @@ def home(request: Request) -> Response:
 @router.get("/clusters")
 def clusters(request: Request, session: SessionDep, user: GetUserDep) -> Response:
     """All clusters somebody may see."""
-    return page(request, "clusters.html", user, {**_clusters(session, user), "bar": read_bar(Records(session))})
+    return page(request, "clusters.html", user, {**_clusters(session, user), **read_all(Records(session))})
 
 
 @router.get("/clusters/list")
@@ -63,6 +64,12 @@ def bar(request: Request, session: SessionDep, beside: Annotated[str, Query(max_
     :param beside: the run of the page it stands on (``dag_id/run_id``), which is left out
     """
     return fragment(request, "bar.html", {"bar": read_bar(Records(session), beside)})
+
+
+@router.get("/trouble")
+def trouble(request: Request, session: SessionDep) -> Response:
+    """What stands still in Airflow itself."""
+    return fragment(request, "trouble.html", {"troubles": read_troubles(Records(session))})
 
 
 class LookRequest(BaseModel):

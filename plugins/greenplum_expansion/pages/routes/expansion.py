@@ -15,14 +15,15 @@ from fastapi.responses import Response
 
 from greenplum_expansion.pages.access import STEER, reading
 from greenplum_expansion.pages.ahead import read_ahead
-from greenplum_expansion.pages.bar import key_of, read_bar
-from greenplum_expansion.pages.expansion import MOVE, Live, read_found, read_live, read_report, read_tables
+from greenplum_expansion.pages.bar import key_of, read_all
+from greenplum_expansion.pages.expansion import MOVE, Live, read_found, read_live, read_tables
 from greenplum_expansion.pages.phases import AT_WORK
 from greenplum_expansion.pages.records import Records, Run
+from greenplum_expansion.pages.related import read_related
 from greenplum_expansion.pages.rendering import HEADERS, STATIC, fragment, page, text
+from greenplum_expansion.pages.reports import Told, read_report
 from greenplum_expansion.pages.routes.clusters import may_start
 from greenplum_expansion.pages.tables import SORTS, WORDS, Wanted, select
-from greenplum_expansion.planning.section import Section
 
 router = APIRouter(prefix="/runs/{dag_id}/{run_id}", dependencies=reading())
 
@@ -49,7 +50,7 @@ def expansion(dag_id: str, run_id: str, request: Request, session: SessionDep, u
     """The page; what is large on it is asked for by itself when the page stands."""
     records = Records(session)
     run = require_run(records, dag_id, run_id)
-    values = {**_live(records, run, user), "bar": read_bar(records, key_of(run))}
+    values = {**_live(records, run, user), **read_all(records, key_of(run))}
     return page(request, "expansion.html", user, values)
 
 
@@ -120,6 +121,14 @@ def ahead(dag_id: str, run_id: str, request: Request, session: SessionDep) -> Re
     return fragment(request, "ahead.html", {"run": run, "ahead": read_ahead(records, run)})
 
 
+@router.get("/related")
+def related(dag_id: str, run_id: str, request: Request, session: SessionDep) -> Response:
+    """Runs that belong to this one, and what a rollback has found."""
+    records = Records(session)
+    run = require_run(records, dag_id, run_id)
+    return fragment(request, "related.html", {"run": run, "related": read_related(records, run)})
+
+
 @router.get("/found")
 def found(dag_id: str, run_id: str, request: Request, session: SessionDep) -> Response:
     """Findings, plan, what the steps told, and the report."""
@@ -148,31 +157,31 @@ def question(dag_id: str, run_id: str, request: Request, session: SessionDep, us
 @router.get("/report.json")
 def report_json(dag_id: str, run_id: str, session: SessionDep) -> Response:
     """The report, as the task `report` left it."""
-    report = _require_report(session, dag_id, run_id)
-    body = json.dumps(report, indent=1, ensure_ascii=False)
+    _, report = _require_report(session, dag_id, run_id)
+    body = json.dumps(report.data, indent=1, ensure_ascii=False)
     return Response(body, media_type="application/json", headers={**HEADERS, **_kept(report, "json")})
 
 
 @router.get("/report.html")
 def report_html(dag_id: str, run_id: str, session: SessionDep) -> Response:
     """The report, to be kept: one file that needs no other."""
-    report = _require_report(session, dag_id, run_id)
-    sections = [Section.from_dict(section) for section in report["sections"]]
+    run, report = _require_report(session, dag_id, run_id)
     style = (STATIC / "pages.css").read_text(encoding="utf-8")
-    body = text("report.html", {"report": report, "sections": sections, "style": style})
+    body = text("report.html", {"run": run, "report": report, "style": style})
     return Response(body, media_type="text/html", headers={**HEADERS, **_kept(report, "html")})
 
 
-def _require_report(session: Any, dag_id: str, run_id: str) -> dict[str, Any]:
+def _require_report(session: Any, dag_id: str, run_id: str) -> tuple[Run, Told]:
     records = Records(session)
-    report = read_report(records, require_run(records, dag_id, run_id))
+    run = require_run(records, dag_id, run_id)
+    report = read_report(records, run)
     if report is None:
         raise HTTPException(404, f"run {run_id} has no report (yet)")
-    return report
+    return run, report
 
 
-def _kept(report: dict[str, Any], suffix: str) -> dict[str, str]:
-    name = re.sub(r"[^A-Za-z0-9_.-]+", "_", f"expansion-{report['connection']}-{report['expansion_id']}")
+def _kept(report: Told, suffix: str) -> dict[str, str]:
+    name = re.sub(r"[^A-Za-z0-9_.-]+", "_", f"{report.kind.lower()}-{report.connection}-{report.name}")
     return {"Content-Disposition": f'attachment; filename="{name}.{suffix}"'}
 
 

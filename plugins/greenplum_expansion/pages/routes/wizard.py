@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from greenplum_expansion.cluster.topology import Topology
 from greenplum_expansion.pages.access import EXPAND, LOOK, Acting, starting
 from greenplum_expansion.pages.airflow_api import AirflowApiDep
-from greenplum_expansion.pages.bar import read_bar
+from greenplum_expansion.pages.bar import read_all
 from greenplum_expansion.pages.clusters import Cluster, read_clusters, read_host_looks
 from greenplum_expansion.pages.explained import explain, say_span
 from greenplum_expansion.pages.foresight import foresee
@@ -76,7 +76,7 @@ def wizard(
     request: Request, session: SessionDep, user: GetUserDep, conn: Annotated[str, Query(max_length=250)] = ""
 ) -> Response:
     """The page around the steps; the browser brings the draft it has kept, and gets its step."""
-    values = {"conn": conn, "steps": STEPS, "bar": read_bar(Records(session))}
+    values = {"conn": conn, "steps": STEPS, **read_all(Records(session))}
     return page(request, "wizard.html", user, values)
 
 
