@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp
 
 from greenplum_expansion.pages.guard import Guard
+from greenplum_expansion.pages.legible import Illegible
 from greenplum_expansion.pages.rendering import HEADERS, airflow_root_of, fragment
 from greenplum_expansion.pages.routes import clusters, expansion, static, steering, wizard
 
@@ -31,6 +32,7 @@ def make_app() -> FastAPI:
             app.include_router(router)
     app.add_exception_handler(HTTPException, _refuse)
     app.add_exception_handler(RequestValidationError, _refuse_form)
+    app.add_exception_handler(Illegible, _tell)
     app.add_exception_handler(Exception, _fail)
     return app
 
@@ -40,6 +42,14 @@ async def _refuse(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     answer = _answer(request, error.status_code, str(error.detail))
     answer.headers.update(error.headers or {})
+    return answer
+
+
+async def _tell(request: Request, error: Exception) -> Response:
+    """A part of a page that cannot be shown; the page around it stands."""
+    if "hx-request" not in request.headers:
+        return _answer(request, 422, str(error))
+    answer: HTMLResponse = fragment(request, "illegible.html", {"illegible": [error]})
     return answer
 
 

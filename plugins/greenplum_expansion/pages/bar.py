@@ -10,6 +10,7 @@ from typing import Any
 from greenplum_expansion.pages.access import REDISTRIBUTE
 from greenplum_expansion.pages.clusters import CHANGING
 from greenplum_expansion.pages.health import read_troubles
+from greenplum_expansion.pages.legible import PROGRESS, fits
 from greenplum_expansion.pages.moving import share_of
 from greenplum_expansion.pages.phases import WATCHING
 from greenplum_expansion.pages.records import Records, Run, Work
@@ -87,7 +88,7 @@ def _entry(work: Work) -> Entry:
         wanted = "awaiting_input" if state == "asks" else "failed"
         # The report fails because of what failed before it.
         told = {name: was for name, was in told.items() if was == wanted and name != "report"} or told
-    progress = work.progress or {}
+    progress = work.progress if work.progress and fits(work.progress, PROGRESS) else {}
     if state == "running" and (progress.get("steered") or {}).get("paused"):
         state = "paused"
     mark = sha256(f"{key_of(run)} {state} {run.started}".encode()).hexdigest()[:12]

@@ -10,7 +10,9 @@ from greenplum_expansion.checks.finding import Finding, worst_first
 from greenplum_expansion.cluster.state import Phase
 from greenplum_expansion.cluster.topology import Topology
 from greenplum_expansion.pages.access import EXPAND, LOOK, REDISTRIBUTE, ROLL_BACK
-from greenplum_expansion.pages.records import Records, Run
+from greenplum_expansion.pages.legible import LOOK as LOOK_SHAPE
+from greenplum_expansion.pages.legible import Illegible, findings, fits, parsed
+from greenplum_expansion.pages.records import Left, Records, Run
 
 CHANGING = (EXPAND, ROLL_BACK, REDISTRIBUTE)
 """DAGs that work on a cluster; beside one of their runs no expansion may begin."""
@@ -113,6 +115,27 @@ def active_of(runs: Iterable[Run]) -> Run | None:
     return next((run for run in runs if run.dag_id in CHANGING and run.is_active), None)
 
 
+def _look(data: Any) -> Look:
+    """Asked at once for what pages show of it, so that what cannot be read is found here.
+
+    :raises ValueError: it is something else
+    """
+    if not fits(data, LOOK_SHAPE):
+        raise ValueError("no look at a cluster")
+    look = Look.from_dict(data)
+    seen = look.topology
+    _ = (
+        seen.coordinator,
+        seen.segment_count,
+        seen.segment_hosts,
+        seen.is_mirrored,
+        seen.mirroring,
+        look.size,
+        look.down,
+    )
+    return look
+
+
 def _looks(records: Records, runs: Sequence[Run]) -> dict[str, tuple[Look | None, tuple[Finding, ...]]]:
     """By run what was seen; a look that is not over yet is none."""
     if not runs:
@@ -121,12 +144,15 @@ def _looks(records: Records, runs: Sequence[Run]) -> dict[str, tuple[Look | None
     for run_id, left in records.left(LOOK, [run.run_id for run in runs], keys=("cluster", "findings")):
         if left.task_id != "cluster":
             continue
-        look, findings = found.get(run_id, (None, ()))
-        if left.key == "cluster":
-            look = Look.from_dict(left.value)
-        else:
-            findings = tuple(worst_first(map(Finding.from_dict, left.value)))
-        found[run_id] = (look, findings)
+        look, problems = found.get(run_id, (None, ()))
+        try:
+            if left.key == "cluster":
+                look = parsed(left, _look)
+            else:
+                problems = (*problems, *worst_first(findings(left)))
+        except Illegible as error:
+            problems = (*problems, Finding.error(f"run {run_id}", str(error), "look again"))
+        found[run_id] = (look, problems)
     return found
 
 
@@ -158,23 +184,28 @@ def read_host_looks(records: Records, conn_id: str, hosts: Sequence[str]) -> Hos
     """For each host the newest look at this cluster that was asked to look at it."""
     runs = [run for run in records.runs((LOOK,)) if run.connection == conn_id][:_LOOKED_AT]
     asked = {typed: next((run for run in runs if typed in _typed(run)), None) for typed in hosts}
+    result = HostLooks()
     wanted = {run.run_id: run for run in asked.values() if run}
-    found = records.left(LOOK, list(wanted), keys=("findings",)) if wanted else []
+    found: list[tuple[str, Left, list[Finding]]] = []
+    for run_id, left in records.left(LOOK, list(wanted), keys=("findings",)) if wanted else ():
+        try:
+            found.append((run_id, left, findings(left)))
+        except Illegible as error:
+            result.others.append(Finding.warning(f"run {run_id}", str(error), "look again"))
     tasks = {run_id: [task for task in records.tasks(LOOK, run_id) if task.task_id == "host"] for run_id in wanted}
     labels = {(run_id, task.map_index): task.label for run_id, own in tasks.items() for task in own}
-    result = HostLooks()
     for typed, run in asked.items():
         if run is None:
             result.hosts.append(HostLook(typed, "not looked at"))
             continue
         name = typed.partition("=")[0]
         own = [
-            Finding.from_dict(data)
-            for run_id, left in found
+            finding
+            for run_id, left, said in found
             if run_id == run.run_id
-            for data in left.value
+            for finding in said
             if (left.task_id == "host" and labels.get((run_id, left.map_index)) == name)
-            or (left.task_id == "places" and data["subject"] == f"new host {name}")
+            or (left.task_id == "places" and finding.subject == f"new host {name}")
         ]
         # The run may go on when this host has been seen: others are looked at, tables are measured.
         states = {task.state for task in tasks[run.run_id] if task.label == name}
@@ -185,13 +216,13 @@ def read_host_looks(records: Records, conn_id: str, hosts: Sequence[str]) -> Hos
         result.hosts.append(HostLook(typed, state, tuple(worst_first(own))))
     newest = next((run for run in runs if run.run_id in wanted), None)
     named = {f"new host {typed.partition('=')[0]}" for typed in hosts}
-    for run_id, left in found:
+    for run_id, left, said in found:
         if newest and run_id == newest.run_id and left.task_id in ("places", "cluster"):
-            result.others += [Finding.from_dict(data) for data in left.value if data["subject"] not in named]
+            result.others += [finding for finding in said if finding.subject not in named]
     result.others = worst_first(result.others)
     return result
 
 
 def _typed(run: Run) -> set[str]:
-    entries = run.conf.get("new_hosts") or ()
-    return {entry for entry in entries if isinstance(entry, str)}
+    entries = run.conf.get("new_hosts")
+    return {entry for entry in entries if isinstance(entry, str)} if isinstance(entries, list) else set()

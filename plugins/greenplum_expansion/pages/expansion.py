@@ -9,9 +9,22 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from threading import Lock
 from typing import Any
 
+from pydantic import TypeAdapter
+
 from greenplum_expansion.checks.finding import Finding, Severity, worst_first
 from greenplum_expansion.pages import phases
 from greenplum_expansion.pages.chart import Chart, draw
+from greenplum_expansion.pages.legible import (
+    FAILED_TABLES,
+    MOVES,
+    PROGRESS,
+    SECTION,
+    WRONG,
+    Illegible,
+    checked,
+    findings,
+    parsed,
+)
 from greenplum_expansion.pages.moving import Moving, share_of, tell
 from greenplum_expansion.pages.records import Records, Run, Task
 from greenplum_expansion.pages.runbooks import ONE_AT_A_TIME, RUNBOOK, phases_of
@@ -28,7 +41,7 @@ WATCH = "redistribute.watch_progress"
 JUDGE = "judge_findings"
 """The one that fails if checks have found errors."""
 PROGRESS_KEY, FAILED_KEY = "progress", "failed_tables"
-_WATCHED = (PROGRESS_KEY, MOVES_KEY, FAILED_KEY)
+_WATCHED: dict[str, TypeAdapter[Any]] = {PROGRESS_KEY: PROGRESS, MOVES_KEY: MOVES, FAILED_KEY: FAILED_TABLES}
 
 
 @dataclass(frozen=True)
@@ -39,6 +52,7 @@ class Live:
     :param moving: how the moves stand; None while no task moves tables
     :param over: tasks that are over; with it changes what these have left
     :param version: of the list of tables
+    :param illegible: what was left and cannot be read; the page stands without it
     """
 
     run: Run
@@ -53,6 +67,7 @@ class Live:
     over: int
     version: str
     now: datetime
+    illegible: tuple[Illegible, ...] = ()
 
     @property
     def is_over(self) -> bool:
@@ -99,9 +114,14 @@ def read_live(records: Records, run: Run) -> Live:
     tasks = records.tasks(run.dag_id, run.run_id)
     states = {task.task_id: task.state for task in tasks}
     watched: dict[str, Any] = {}
+    illegible: dict[str, Illegible] = {}
     version = ""
     if states.get(MOVE):
-        watched = {left.key: left.value for _, left in records.left(run.dag_id, run.run_id, keys=_WATCHED)}
+        for _, left in records.left(run.dag_id, run.run_id, keys=_WATCHED):
+            try:
+                watched[left.key] = left.value and checked(left, _WATCHED[left.key])
+            except Illegible as error:
+                illegible[left.key] = error
         version = _version(records, run)
     now = datetime.now(UTC)
     progress, moves = watched.get(PROGRESS_KEY) or {}, watched.get(MOVES_KEY) or {}
@@ -121,6 +141,7 @@ def read_live(records: Records, run: Run) -> Live:
         over=sum(task.state in ("success", "failed", "skipped", "upstream_failed") for task in tasks),
         version=version,
         now=now,
+        illegible=tuple(illegible.values()),
     )
 
 
@@ -179,14 +200,20 @@ def tasks_to_clear(task_id: str, task_ids: Iterable[str]) -> list[str]:
 
 
 def read_tables(records: Records, run: Run) -> TableList:
-    """The list of tables; unpacked once a version, as people search and leaf through it."""
+    """The list of tables; unpacked once a version, as people search and leaf through it.
+
+    :raises Illegible: it is something else
+    """
     key = (run.dag_id, run.run_id, _version(records, run))
     with _lock:
         if key in _unpacked:
             _unpacked.move_to_end(key)
             return _unpacked[key]
     left = records.left(run.dag_id, run.run_id, keys=(LIST_KEY,), prefixes=(NAMES_PREFIX, STATES_PREFIX))
-    tables = TableList.assemble((entry.key, entry.value) for _, entry in left)
+    try:
+        tables = TableList.assemble((entry.key, entry.value) for _, entry in left)
+    except WRONG as error:
+        raise Illegible(WATCH, LIST_KEY) from error
     with _lock:
         _unpacked[key] = tables
         while len(_unpacked) > _KEPT:
@@ -206,6 +233,7 @@ class Found:
     findings: list[Finding]
     sections: list[Section]
     plan: Plan | None
+    illegible: tuple[Illegible, ...] = ()
 
     @property
     def counts(self) -> dict[Severity, int]:
@@ -214,13 +242,28 @@ class Found:
 
 def read_found(records: Records, run: Run) -> Found:
     """Findings worst first, sections in the order they were left, and the plan."""
-    findings: list[Finding] = []
+    found: list[Finding] = []
     sections: list[Section] = []
+    illegible: list[Illegible] = []
+    plan = None
     for _, left in records.left(run.dag_id, run.run_id, keys=("findings", "section")):
-        if left.key == "findings":
-            findings += [Finding.from_dict(data) for data in left.value or ()]
-        else:
-            sections.append(Section.from_dict(left.value))
-    planned = records.left(run.dag_id, run.run_id, keys=("return_value",), task_id="make_plan")
-    plan = Plan.from_dict(planned[-1][1].value) if planned else None
-    return Found(worst_first(findings), join_sections(sections), plan)
+        try:
+            if left.key == "findings":
+                found += findings(left)
+            else:
+                sections.append(Section.from_dict(checked(left, SECTION)))
+        except Illegible as error:
+            illegible.append(error)
+    for _, left in records.left(run.dag_id, run.run_id, keys=("return_value",), task_id="make_plan"):
+        try:
+            plan = parsed(left, _plan)
+        except Illegible as error:
+            illegible.append(error)
+    return Found(worst_first(found), join_sections(sections), plan, tuple(illegible))
+
+
+def _plan(data: Any) -> Plan:
+    """With its files, so that what cannot be read is found here."""
+    plan = Plan.from_dict(data)
+    _ = (plan.input_file, plan.tablespace_file, plan.before.segments)
+    return plan

@@ -9,6 +9,7 @@ from typing import Any
 from greenplum_expansion.cluster.names import expansion_id
 from greenplum_expansion.cluster.state import Phase
 from greenplum_expansion.pages.access import EXPAND, REDISTRIBUTE, ROLL_BACK
+from greenplum_expansion.pages.legible import WINDOW_REPORT, fits
 from greenplum_expansion.pages.records import Records, Run
 from greenplum_expansion.planning.decisions import RollbackAction
 from greenplum_expansion.request import MovedBy
@@ -130,7 +131,7 @@ def _windows(records: Records, run: Run, runs: list[Run]) -> list[WindowRun]:
     for run_id, left in records.left(REDISTRIBUTE, known, keys=("return_value", "report")):
         if left.task_id == "probe" and left.value == name:
             own.add(run_id)
-        elif left.key == "report":
+        elif left.key == "report" and fits(left.value, WINDOW_REPORT):
             reports[run_id] = left.value
     return [_window(other, reports.get(other.run_id) or {}) for other in runs if other.run_id in own][:_SHOWN]
 

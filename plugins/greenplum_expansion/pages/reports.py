@@ -7,7 +7,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from pydantic import TypeAdapter
+
 from greenplum_expansion.pages.access import REDISTRIBUTE, ROLL_BACK
+from greenplum_expansion.pages.legible import REPORT, ROLLBACK_REPORT, WINDOW_REPORT, checked, parsed
 from greenplum_expansion.pages.records import Records, Run
 from greenplum_expansion.pages.runbooks import KINDS
 from greenplum_expansion.pages.words import many
@@ -45,11 +48,18 @@ class Told:
 
 
 def read_report(records: Records, run: Run) -> Told | None:
-    """None as long as there is none."""
+    """None as long as there is none.
+
+    :raises Illegible: it is something else
+    """
     for _, left in records.left(run.dag_id, run.run_id, keys=(_KEY,)):
         if left.task_id == "report":
-            return tell(run, left.value)
+            checked(left, _SHAPES.get(run.dag_id, REPORT))
+            return parsed(left, lambda data: tell(run, data))
     return None
+
+
+_SHAPES: dict[str, TypeAdapter[Any]] = {REDISTRIBUTE: WINDOW_REPORT, ROLL_BACK: ROLLBACK_REPORT}
 
 
 def tell(run: Run, data: Mapping[str, Any]) -> Told:

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from greenplum_expansion.checks.finding import Finding
 from greenplum_expansion.pages.access import LOOK
+from greenplum_expansion.pages.legible import WRONG, Illegible, findings
 from greenplum_expansion.pages.records import Records, Run, Task
 from greenplum_expansion.planning.workload import Workload
 
@@ -40,7 +41,10 @@ def read_measured(records: Records, conn_id: str) -> Measured:
     runs = [run for run in records.runs((LOOK,)) if run.connection == conn_id]
     asked = next((run for run in runs if run.conf.get("with_tables")), None)
     left = records.newest(LOOK, [run.run_id for run in runs], TASK, TASK)
-    workload = None if left is None else Workload.from_dict(left.value)
+    try:
+        workload = None if left is None else Workload.from_dict(left.value)
+    except WRONG:
+        return Measured(problems=(str(Illegible(TASK, TASK)),))
     if asked is None or (left is not None and left.run_id == asked.run_id):
         return Measured(workload)
     tasks = {task.task_id: task for task in records.tasks(LOOK, asked.run_id)}
@@ -55,12 +59,13 @@ def _is_awaited(task: Task | None) -> bool:
 
 def _why(records: Records, run: Run, tasks: Iterable[Task]) -> Iterable[str]:
     """In the words of what was found; else which task failed."""
-    found = [
-        Finding.from_dict(data)
-        for _, left in records.left(LOOK, run.run_id, keys=("findings",))
-        if left.task_id in ("cluster", TASK)
-        for data in left.value
-    ]
+    found: list[Finding] = []
+    for _, left in records.left(LOOK, run.run_id, keys=("findings",)):
+        if left.task_id in ("cluster", TASK):
+            try:
+                found += findings(left)
+            except Illegible as error:
+                found.append(Finding.error(f"run {run.run_id}", str(error), "look again"))
     errors = [str(finding) for finding in found if finding.severity == "error"]
     failed = [task.task_id for task in tasks if task.state == "failed"]
     if failed and not errors:

@@ -17,6 +17,7 @@ from greenplum_expansion.pages.access import STEER, reading
 from greenplum_expansion.pages.ahead import read_ahead
 from greenplum_expansion.pages.bar import key_of, read_all
 from greenplum_expansion.pages.expansion import MOVE, Live, read_found, read_live, read_tables
+from greenplum_expansion.pages.legible import Illegible
 from greenplum_expansion.pages.phases import AT_WORK
 from greenplum_expansion.pages.records import Records, Run
 from greenplum_expansion.pages.related import read_related
@@ -134,7 +135,13 @@ def found(dag_id: str, run_id: str, request: Request, session: SessionDep) -> Re
     """Findings, plan, what the steps told, and the report."""
     records = Records(session)
     run = require_run(records, dag_id, run_id)
-    values = {"run": run, "found": read_found(records, run), "report": read_report(records, run)}
+    found = read_found(records, run)
+    report, illegible = None, list(found.illegible)
+    try:
+        report = read_report(records, run)
+    except Illegible as error:
+        illegible.append(error)
+    values = {"run": run, "found": found, "report": report, "illegible": illegible}
     return fragment(request, "found.html", values)
 
 
