@@ -21,10 +21,13 @@ log = logging.getLogger(__name__)
 
 def read_watched(run: ExpansionRun) -> Watched:
     """What there is to be watched of this expansion."""
+    windows, ends = run.foreseen(), run.ends()
+    if ends is not None:
+        windows = windows.model_copy(update={"last_end": ends.isoformat()})
     return Watched(
         expansion_id=run.expansion_id,
         sessions=run.request.parallel_moves,
-        windows=run.foreseen().model_dump(mode="json", include=set(WindowsSection.model_fields)),
+        windows=windows.model_dump(mode="json", include=set(WindowsSection.model_fields)),
         rates=read_believed(run, run.directory.require_plan()).rates.to_dict(),
     )
 

@@ -79,6 +79,10 @@ class ExpansionRun:
         """The windows that forecasts go by: the request's, or those of the schedule that moves its tables."""
         return foreseen(self.request)
 
+    def ends(self) -> datetime | None:
+        """When this run stops moving tables, whatever is left; None if it goes on until nothing is."""
+        return None
+
     def my_claim(self) -> Claim:
         dag_run = self.context["dag_run"]
         return Claim(

@@ -118,6 +118,7 @@ def staged(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(redistribution, "expansion_run", expansion_run)
     monkeypatch.setattr(redistribution, "make_engine", make_engine)
+    monkeypatch.setattr(redistribution, "leave_record", lambda context, run: None)  # test_recording.py
     monkeypatch.setattr(redistribution, "tell_window_opened", lambda run, window: run.told.append(("opened", window)))
     monkeypatch.setattr(
         redistribution, "tell_window_closed", lambda run, window, moved: run.told.append(("closed", window))

@@ -54,6 +54,13 @@ class WindowRun(ExpansionRun):
         """Of a run of the schedule its further windows, too; who triggers a run goes on until it ends."""
         return on_schedule(self.expansion_asked) if is_scheduled(self.context) else self.request
 
+    def ends(self) -> datetime | None:
+        """Of a run that somebody triggered, its window's end; after one of the schedule further ones come."""
+        window = self.window
+        if is_scheduled(self.context) or window is None or not window.has_end:
+            return None
+        return window.end
+
     def longest_window(self, now: datetime) -> float:
         """Of the schedule, for a run of the schedule; else of this run."""
         calendar = read_schedule().calendar if is_scheduled(self.context) else None
