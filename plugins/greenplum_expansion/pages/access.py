@@ -10,7 +10,9 @@ from __future__ import annotations
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
+from airflow.api_fastapi.app import get_auth_manager
 from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
+from airflow.api_fastapi.common.db.common import SessionDep
 from airflow.api_fastapi.core_api.security import GetUserDep, requires_access_dag
 from airflow.configuration import conf
 from fastapi import Depends, HTTPException, Request
@@ -20,6 +22,9 @@ EXPAND, LOOK, ROLL_BACK = "greenplum_expand", "greenplum_look", "greenplum_rollb
 REDISTRIBUTE, STEER = "greenplum_redistribute", "greenplum_steer"
 DAGS = (EXPAND, LOOK, ROLL_BACK, REDISTRIBUTE, STEER)
 """The DAGs the pages know; nothing of any other is ever shown."""
+
+READABLE = "greenplum_expansion.readable"
+"""Under this name a session's `info` holds the DAGs whose runs may be read: `reading` sets it, `records` heeds it."""
 
 TOKEN_HEADER = "X-Greenplum-Token"
 TOKEN_SECONDS = 12 * 60 * 60
@@ -36,10 +41,20 @@ def _allowed(method: Any, entity: DagAccessEntity, dag_id: str | None) -> Any:
     return Depends(requires_access_dag(method, entity, dag_id))
 
 
+def limit(session: SessionDep, user: GetUserDep) -> None:
+    """Pages show runs of several DAGs: what this user may not read is not found, whatever a route looks for."""
+    session.info[READABLE] = get_auth_manager().filter_authorized_dag_ids(dag_ids=set(DAGS), user=user, method="GET")
+
+
 def reading(dag_id: str | None = None) -> list[Any]:
     """To look: runs, their tasks, and what these left. `dag_id` None: the one in the path."""
     wanted = (DagAccessEntity.RUN, DagAccessEntity.TASK_INSTANCE, DagAccessEntity.XCOM)
-    return [Depends(known_dag), *(_allowed("GET", entity, dag_id) for entity in wanted)]
+    return [Depends(known_dag), *(_allowed("GET", entity, dag_id) for entity in wanted), Depends(limit)]
+
+
+def asked() -> list[Any]:
+    """To read what the run in the path asks a person."""
+    return [_allowed("GET", DagAccessEntity.HITL_DETAIL, None)]
 
 
 def starting(dag_id: str) -> list[Any]:

@@ -61,6 +61,7 @@ class Cluster:
     :param looking: the run that looks at it now
     :param active: the run that works on it now
     :param last: the last expansion of it
+    :param is_busy: a run works on it that this user may not see
     """
 
     conn_id: str
@@ -70,12 +71,15 @@ class Cluster:
     active: Run | None
     last: Run | None
     problems: tuple[Finding, ...] = ()
+    is_busy: bool = False
 
     @property
     def refusal(self) -> str:
         """Why no expansion may begin; empty if one may."""
         if self.active:
             return f"{self.active.dag_id} is under way: run {self.active.run_id}"
+        if self.is_busy:
+            return "a run works on it that you may not see"
         if self.look and self.look.state != Phase.IDLE and not self._has_ended_since(self.look.at):
             return f"the cluster is '{self.look.state}', as was seen last: {self.look.because}"
         return ""
@@ -92,6 +96,7 @@ def read_clusters(records: Records, connections: Mapping[str, str]) -> list[Clus
     runs = records.runs((EXPAND, LOOK, ROLL_BACK, REDISTRIBUTE))
     names = sorted({*connections, *(run.connection for run in runs)})
     looks = _looks(records, [run for run in runs if run.dag_id == LOOK][:_LOOKED_AT])
+    busy = records.busy(CHANGING)
     found = []
     for name in names:
         own = [run for run in runs if run.connection == name]
@@ -105,6 +110,7 @@ def read_clusters(records: Records, connections: Mapping[str, str]) -> list[Clus
                 active=active_of(own),
                 last=next((run for run in own if run.dag_id == EXPAND and not run.conf.get("dry_run")), None),
                 problems=problems,
+                is_busy=name in busy,
             )
         )
     return found

@@ -20,7 +20,7 @@ from airflow.models.xcom import XComModel
 from sqlalchemy import and_, case, func, or_, select
 from sqlalchemy.orm import Session
 
-from greenplum_expansion.pages.access import REDISTRIBUTE, STEER
+from greenplum_expansion.pages.access import READABLE, REDISTRIBUTE, STEER
 from greenplum_expansion.provider_info import CONNECTION_TYPE
 from greenplum_expansion.schedule import DEFAULT_CONNECTION, read_schedule
 
@@ -123,10 +123,25 @@ class Question:
 
 
 class Records:
-    """Airflow's tables, as far as the pages need them."""
+    """Airflow's tables, as far as the pages need them, and as far as whoever asks may read them.
+
+    :param session: without `READABLE` in its `info`, no run of any DAG is found
+    """
 
     def __init__(self, session: Session) -> None:
         self._session = session
+        self._readable: frozenset[str] = frozenset(session.info.get(READABLE, ()))
+
+    def _known(self, dag_ids: Iterable[str]) -> list[str]:
+        return [dag_id for dag_id in dag_ids if dag_id in self._readable]
+
+    def busy(self, dag_ids: Iterable[str]) -> set[str]:
+        """Connections to clusters that a run works on which may not be read: nothing else is told of it."""
+        hidden = [dag_id for dag_id in dag_ids if dag_id not in self._readable]
+        if not hidden:
+            return set()
+        statement = select(*_RUN).where(DagRun.dag_id.in_(hidden), DagRun.state.in_(_ACTIVE))
+        return {_run(row).connection for row in self._session.execute(statement)}
 
     def connections(self) -> dict[str, str]:
         """Ids of the connections to clusters, with their descriptions; nothing else of them leaves this method."""
@@ -164,7 +179,9 @@ class Records:
 
     def runs(self, dag_ids: Sequence[str], *, active: bool = False) -> list[Run]:
         """The newest runs first."""
-        statement = select(*_RUN).where(DagRun.dag_id.in_(dag_ids)).order_by(DagRun.id.desc()).limit(RECENT)
+        statement = (
+            select(*_RUN).where(DagRun.dag_id.in_(self._known(dag_ids))).order_by(DagRun.id.desc()).limit(RECENT)
+        )
         if active:
             statement = statement.where(DagRun.state.in_(_ACTIVE))
         return [_run(row) for row in self._session.execute(statement)]
@@ -174,7 +191,7 @@ class Records:
         ti, x = TaskInstance, XComModel
         newest = (
             select(DagRun.id)
-            .where(DagRun.dag_id.in_(dag_ids), or_(DagRun.state.in_(_ACTIVE), DagRun.end_date >= since))
+            .where(DagRun.dag_id.in_(self._known(dag_ids)), or_(DagRun.state.in_(_ACTIVE), DagRun.end_date >= since))
             .order_by(DagRun.id.desc())
             .limit(most)
             .subquery()
@@ -205,7 +222,9 @@ class Records:
 
     def run(self, dag_id: str, run_id: str) -> Run | None:
         """One run; None if there is none."""
-        row = self._session.execute(select(*_RUN).where(DagRun.dag_id == dag_id, DagRun.run_id == run_id)).one_or_none()
+        row = self._session.execute(
+            select(*_RUN).where(DagRun.dag_id.in_(self._known([dag_id])), DagRun.run_id == run_id)
+        ).one_or_none()
         return None if row is None else _run(row)
 
     def tasks(self, dag_id: str, run_id: str) -> list[Task]:
@@ -213,7 +232,7 @@ class Records:
         ti = TaskInstance
         label: Any = ti.rendered_map_index  # an expression of SQL here, which its annotation does not say
         columns = (ti.task_id, ti.map_index, ti.state, ti.start_date, ti.end_date, ti.try_number, label, ti.queued_dttm)
-        statement: Any = select(*columns).where(ti.dag_id == dag_id, ti.run_id == run_id)
+        statement: Any = select(*columns).where(ti.dag_id.in_(self._known([dag_id])), ti.run_id == run_id)
         return [
             Task(row[0], row[1], row[2], row[3], row[4], row[5], str(row[6] or ""), row[7])
             for row in self._session.execute(statement)
@@ -234,7 +253,7 @@ class Records:
         runs = [run_ids] if isinstance(run_ids, str) else list(run_ids)
         statement = (
             select(x.run_id, x.task_id, x.map_index, x.key, x.value, x.timestamp)
-            .where(x.dag_id == dag_id, x.run_id.in_(runs), or_(*wanted))
+            .where(x.dag_id.in_(self._known([dag_id])), x.run_id.in_(runs), or_(*wanted))
             .order_by(x.timestamp)
         )
         if task_id is not None:
@@ -250,7 +269,7 @@ class Records:
         x = XComModel
         statement = (
             select(x.run_id, x.task_id, x.map_index, x.key, x.value, x.timestamp)
-            .where(x.dag_id == dag_id, x.run_id.in_(list(run_ids)), x.task_id == task_id, x.key == key)
+            .where(x.dag_id.in_(self._known([dag_id])), x.run_id.in_(list(run_ids)), x.task_id == task_id, x.key == key)
             .order_by(x.timestamp.desc())
             .limit(1)
         )
@@ -262,7 +281,7 @@ class Records:
         x = XComModel
         wanted = [x.key.startswith(prefix, autoescape=True) for prefix in prefixes]
         newest: datetime | None = self._session.scalar(
-            select(func.max(x.timestamp)).where(x.dag_id == dag_id, x.run_id == run_id, or_(*wanted))
+            select(func.max(x.timestamp)).where(x.dag_id.in_(self._known([dag_id])), x.run_id == run_id, or_(*wanted))
         )
         return newest
 
@@ -272,7 +291,7 @@ class Records:
         statement = (
             select(ti.task_id, ti.map_index, asked.subject, asked.body, asked.options, asked.params, asked.created_at)
             .join(ti, ti.id == asked.ti_id)
-            .where(ti.dag_id == dag_id, ti.run_id == run_id, asked.responded_at.is_(None))
+            .where(ti.dag_id.in_(self._known([dag_id])), ti.run_id == run_id, asked.responded_at.is_(None))
             .where(ti.state.in_(("awaiting_input", "deferred")))
             .order_by(asked.created_at)
             .limit(1)

@@ -13,7 +13,7 @@ from airflow.api_fastapi.core_api.security import GetUserDep
 from fastapi import APIRouter, HTTPException, Query, Request
 from fastapi.responses import Response
 
-from greenplum_expansion.pages.access import STEER, reading
+from greenplum_expansion.pages.access import STEER, asked, reading
 from greenplum_expansion.pages.ahead import read_ahead
 from greenplum_expansion.pages.bar import key_of, read_all
 from greenplum_expansion.pages.expansion import MOVE, Live, read_found, read_live, read_tables
@@ -145,17 +145,17 @@ def found(dag_id: str, run_id: str, request: Request, session: SessionDep) -> Re
     return fragment(request, "found.html", values)
 
 
-@router.get("/question")
+@router.get("/question", dependencies=asked())
 def question(dag_id: str, run_id: str, request: Request, session: SessionDep, user: GetUserDep) -> Response:
     """What the run asks a person now, with the existing layout beside it."""
     records = Records(session)
     run = require_run(records, dag_id, run_id)
-    asked = records.question(dag_id, run_id)
+    open_one = records.question(dag_id, run_id)
     values = {
         "run": run,
-        "asked": asked,
-        "fields": [] if asked is None else [_field(name, entry) for name, entry in asked.params.items()],
-        "plan": read_found(records, run).plan if asked else None,
+        "asked": open_one,
+        "fields": [] if open_one is None else [_field(name, entry) for name, entry in open_one.params.items()],
+        "plan": read_found(records, run).plan if open_one else None,
         "may_answer": may_change(user, dag_id, DagAccessEntity.HITL_DETAIL),
     }
     return fragment(request, "question.html", values)
