@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from greenplum_expansion.hooks.facts import SCHEMA_DATABASE
@@ -36,6 +36,7 @@ _STATEMENT = re.compile(
     r"\s*ALTER\s+(?:EXTERNAL\s+)?TABLE\s+(?:ONLY\s+)?(?P<table>.+?)\s+(?:EXPAND|SET)\s", re.I | re.S
 )
 _LONGEST_NAME = 200
+_WINDOWS_HOLD = timedelta(minutes=5)
 
 Left = list[tuple[str, Any]]
 
@@ -53,6 +54,8 @@ class Recorder:
     ) -> None:
         self._expansion_id = expansion_id
         self._calendar = calendar or Calendar()
+        self._windows: list[list[float | None]] = []
+        self._windows_hold = datetime.min.replace(tzinfo=UTC)
         self._points = [(float(at), int(moved)) for at, moved in points]
         self._tables: list[TableRecord] = []
         self._places: dict[tuple[str, int], int] = {}
@@ -141,8 +144,16 @@ class Recorder:
                 for row in sessions
             ],
             "points": [list(point) for point in self._points],
-            "windows": windows_around(self._calendar, datetime.fromtimestamp(self._points[0][0], UTC), now),
+            "windows": self._windows_around(now),
         }
+
+    def _windows_around(self, now: datetime) -> list[list[float | None]]:
+        """Counted anew now and then: in a calendar with many windows each time would cost."""
+        if now >= self._windows_hold:
+            begin = datetime.fromtimestamp(self._points[0][0], UTC)
+            self._windows = windows_around(self._calendar, begin, now)
+            self._windows_hold = now + _WINDOWS_HOLD
+        return self._windows
 
 
 def _record(row: Mapping[str, Any]) -> TableRecord:
