@@ -218,7 +218,7 @@ def _move_limits(windows: WindowsSection, tables: TablesSection) -> Iterator[Lim
         yield Limit("Windows: none were chosen yet", "Tables move as soon as the segments are added, until all have.")
     if windows.last_end:
         yield Limit(
-            f"In all: {windows.last_end} ({windows.time_zone})",
+            f"In all: {windows.last_end.replace('T', ' ')} ({windows.time_zone})",
             "The run fails and says how many tables are left. They stay usable, and can be moved later.",
         )
     if tables.engine is Engine.GPEXPAND:

@@ -64,7 +64,7 @@ def _fields(*sections: type[BaseModel]) -> tuple[str, ...]:
 _HOST_FIELDS = (HOSTS, "more_primaries")
 _PLACE_FIELDS = tuple(name for name in _fields(HostsSection) if name not in _HOST_FIELDS)
 _WHEN = ("windows", "time_zone", "not_before", "last_end")
-_HOW = ("order", "parallel_moves")
+_HOW = ("important_tables", "order", "parallel_moves")
 _EARLIER = (
     *(ClusterSection, SafetySection, SessionsSection, HostsSection, PreparationSection, HardwareSection),
     *(WindowsSection, TablesSection),

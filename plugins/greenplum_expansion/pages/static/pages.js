@@ -162,6 +162,7 @@ function collect(form) {
   for (const field of form.querySelectorAll("[name][data-kind]")) {
     const kind = field.dataset.kind;
     if (kind === "bool") draft[field.name] = field.checked;
+    else if (field.validity.badInput) draft[field.name] = "something incomplete"; // which the browser would leave out
     else if (kind === "number") draft[field.name] = field.value === "" ? null : Number(field.value);
     else if (kind === "lines") draft[field.name] = field.value.split("\n").filter((line) => line.trim());
     else if (kind === "several") (several[field.name] ||= []).push(...(field.checked ? [field.value] : []));
