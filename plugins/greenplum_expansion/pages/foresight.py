@@ -62,8 +62,11 @@ def foresee(
         return Foresight(None, measured, "It can be made when this step is right.")
     windows = foreseen(asked)
     rules = windows.window_rules(tables.parallel_moves, now)
+    if not rules.longest_window:
+        return Foresight(None, measured, "No window comes in which tables could move.")
     shape = shape_of(topology, new, tables.parallel_moves)
-    made = estimate(measured.workload, shape, windows.calendar(), rules, now)
+    hosts = len({*topology.segment_hosts, *(instance.hostname for instance in new)})
+    made = estimate(measured.workload, shape, windows.calendar(), rules, now, hosts=hosts)
     return Foresight(
         made,
         measured,

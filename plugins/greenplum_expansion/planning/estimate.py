@@ -56,9 +56,12 @@ class Estimate:
     believed: Believed
 
 
-def estimate(workload: Workload, shape: Shape, calendar: Calendar, rules: WindowRules, now: datetime) -> Estimate:
+def estimate(
+    workload: Workload, shape: Shape, calendar: Calendar, rules: WindowRules, now: datetime, *, hosts: int
+) -> Estimate:
     """What the workload takes on a cluster of this shape in these windows.
 
+    :param hosts: all that have segments in the end
     :param rules: their sessions are those of the shape
     :param now: UTC
     """
@@ -69,7 +72,6 @@ def estimate(workload: Workload, shape: Shape, calendar: Calendar, rules: Window
     # Those to be moved in a window of their own take no more of the others' windows.
     work = rates.expect_volumes(_without(workload, never))
     copies = sum(size_of(move) for move in workload.largest[: rules.sessions]) * (2 if shape.mirrored else 1)
-    hosts = max(1, shape.old_hosts + shape.new_hosts)
     return Estimate(
         total=workload.total,
         outlook=look_ahead_for(_shared(work, rates, fit, rules.sessions), calendar, now),
@@ -79,7 +81,7 @@ def estimate(workload: Workload, shape: Shape, calendar: Calendar, rules: Window
         oversized_bytes=sum(map(size_of, never)),
         oversized_are_more=bool(never) and not fit and not workload.tells_all,
         second_copies=copies,
-        a_host=copies // hosts,
+        a_host=copies // max(1, hosts),
         believed=believed,
     )
 

@@ -136,10 +136,11 @@ class Calendar:
         return sum(1 for _ in takewhile(lambda window: window.start <= end, self.windows(begin)))
 
     def longest_seconds(self, now: datetime, days: int = 35) -> float:
-        """Length of the longest window that is still to come within so many days; infinite for one without an end."""
-        until = now + timedelta(days=days)
+        """Length of the longest window within so many days from the next one on; infinite for one without an end."""
         lengths = [0.0]
+        until: datetime | None = None
         for window in self.windows(now):
+            until = until or max(now, window.start) + timedelta(days=days)
             if window.start > until:
                 break
             lengths.append(window.seconds if window.has_end else float("inf"))

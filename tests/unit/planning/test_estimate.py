@@ -37,7 +37,7 @@ def workload(moves: list[Move], history: list[FinishedMove] = HISTORY) -> Worklo
 
 def rough(moves: list[Move], calendar: Calendar = NIGHTS, shape: Shape = SHAPE, **more: object) -> Estimate:
     rules = WindowRules(sessions=shape.sessions, longest_window=calendar.longest_seconds(NOW))
-    return estimate(workload(moves, **more), shape, calendar, rules, NOW)  # type: ignore[arg-type]
+    return estimate(workload(moves, **more), shape, calendar, rules, NOW, hosts=4)  # type: ignore[arg-type]
 
 
 # --- what is recorded ------------------------------------------------------------------------------------------------

@@ -138,6 +138,15 @@ MOMENTS = st.integers(1735689600, 1830297600).map(lambda seconds: datetime.fromt
 ZONES = st.sampled_from(["Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kolkata", "UTC"])
 
 
+def test_windows_that_begin_only_in_a_year_have_their_length_now():
+    """A plan made long before would else call every table too long for them."""
+    later = Calendar(parse_rules(["22:00-06:00"]), not_before=utc("2027-11-20T12:00"))
+    assert later.longest_seconds(utc("2026-11-20T12:00")) == 8 * 3600
+    assert Calendar(not_before=utc("2027-11-20T12:00")).longest_seconds(utc("2026-11-20T12:00")) == float("inf")
+    over = Calendar(last_end=utc("2026-11-20T12:00"))
+    assert over.longest_seconds(utc("2026-11-20T12:00")) == 0
+
+
 @given(RULES, MOMENTS, ZONES)
 def test_windows_come_in_order_never_touch_and_never_lie_in_the_past(rules, now, zone):
     found = list(islice(calendar(*rules, zone=ZoneInfo(zone)).windows(now), 20))
