@@ -57,7 +57,8 @@ def test_an_expansion_needs_nothing_but_the_browser(person: Person, practice: Pr
     assert person.draft()["draft"]["new_hosts"] == NEW_HOSTS
     person.next_step("Redistribution")
     person.button("In windows").click()
-    expect(person.page.locator("#preview")).to_contain_text("The first windows:")
+    expect(person.page.locator("#preview")).to_contain_text("The next windows")
+    expect(person.page.locator("#preview .forecast")).to_contain_text("Windows needed")
     assert person.barriers() == []
     person.picture(PICTURES, "wizard-tables")
     person.button("Now").click()

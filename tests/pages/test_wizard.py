@@ -15,6 +15,7 @@ from airflow.dag_processing.dagbag import DagBag
 
 from greenplum_expansion.cluster.topology import Topology
 from greenplum_expansion.pages.access import DAGS
+from greenplum_expansion.pages.forms import controls
 from greenplum_expansion.pages.wizard import (
     STEPS,
     Judged,
@@ -485,3 +486,24 @@ def test_a_cluster_that_is_being_expanded_says_why_it_cannot_be(client_of, looke
     answer = send(client, "POST", "/wizard/expand", token=token_of(client))
     assert answer.status_code == 409
     assert airflow.requests == []
+
+
+@pytest.mark.parametrize(
+    ("typed", "kind", "shown"),
+    [
+        (None, "moment", ""),
+        ("2026-11-28 20:00", "moment", "2026-11-28T20:00"),
+        ("2026-11-28T20:00:00", "moment", "2026-11-28T20:00"),
+        ("2026-11-28T20:00+01:00", "text", "2026-11-28T20:00+01:00"),
+        ("tomorrow", "text", "tomorrow"),
+    ],
+)
+def test_a_moment_is_picked_where_a_picker_can_say_it(typed, kind, shown):
+    (control,) = controls(ExpansionRequest, ("not_before",), {"not_before": typed}, {})
+    assert (control.kind, control.value) == (kind, shown)
+
+
+def test_every_field_is_called_as_in_the_request():
+    names = tuple(ExpansionRequest.model_fields)
+    titles = {control.name: control.title for control in controls(ExpansionRequest, names, {}, {})}
+    assert titles == {name: field.title for name, field in ExpansionRequest.model_fields.items()}

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from pydantic import BaseModel
 
-Kind = Literal["yes or no", "choice", "choices", "number", "text", "lines"]
+from greenplum_expansion.request.windows import LOCAL_TIME
+
+Kind = Literal["yes or no", "choice", "choices", "number", "text", "lines", "moment"]
+# What a browser's picker knows; with a zone of its own, a moment stays the text it is.
+_LOCAL = re.compile(r"(\d{4}-\d{2}-\d{2})[ T](\d{2}:\d{2})(?::00)?")
 
 
 @dataclass(frozen=True)
@@ -46,23 +51,35 @@ def controls(
     """A control for each of these fields, filled from the draft."""
     schema = model.model_json_schema()
     definitions = schema.get("$defs", {})
-    return [_control(name, schema["properties"][name], definitions, draft, errors.get(name, "")) for name in names]
+    # The schema leaves a title out that is the name of its type, too.
+    titles = {name: model.model_fields[name].title or name for name in names}
+    return [
+        _control(name, title, schema["properties"][name], definitions, draft, errors.get(name, ""))
+        for name, title in titles.items()
+    ]
 
 
 def _control(
-    name: str, prop: Mapping[str, Any], definitions: Mapping[str, Any], draft: Mapping[str, Any], error: str
+    name: str,
+    title: str,
+    prop: Mapping[str, Any],
+    definitions: Mapping[str, Any],
+    draft: Mapping[str, Any],
+    error: str,
 ) -> Control:
     default = prop.get("default")
     value = draft.get(name, default)
     options = [prop, *prop.get("anyOf", ()), *prop.get("allOf", ())]
     optional = any(option.get("type") == "null" for option in options)
     kind, choices = _kind(prop, options, definitions)
+    if kind == "text" and any(option.get("format") == LOCAL_TIME for option in options):
+        kind, value = _as_picked(value)
     if kind == "lines":
         value, default = _as_lines(value), _as_lines(default)
     bounds = [option for option in options if option.get("type") == "integer"]
     return Control(
         name=name,
-        title=prop.get("title", name),
+        title=title,
         help=prop.get("description", ""),
         section=prop.get("section", ""),
         kind=kind,
@@ -93,6 +110,14 @@ def _enum(option: Mapping[str, Any], definitions: Mapping[str, Any]) -> tuple[st
     reference = option.get("$ref", "")
     found = definitions.get(reference.rsplit("/", 1)[-1], {}) if reference else option
     return tuple(found.get("enum", ()))
+
+
+def _as_picked(value: Any) -> tuple[Kind, Any]:
+    """A moment as a browser's picker has it, if that can be."""
+    if not value:
+        return "moment", value
+    found = _LOCAL.fullmatch(str(value).strip())
+    return ("moment", f"{found[1]}T{found[2]}") if found else ("text", value)
 
 
 def _as_lines(value: Any) -> str:

@@ -35,14 +35,14 @@ class BackupSection(Section):
     )
     backup_objects: tuple[str, ...] = field(
         _BACKUP,
-        "Only these",
+        "Back up only these",
         "Whose rows are backed up; empty: all. One a line, as `database`, `database.schema` or "
         '`database.schema.table`; `*` and `?` match, `"…"` around a name with a dot. The schema is kept of everything.',
         default=(),
     )
     backup_directory: Annotated[str | None, BeforeValidator(empty_as_none)] = field(
         _BACKUP,
-        "Destination",
+        "Destination of the backup",
         "Directory on the coordinator, and with gpbackup on each segment host; not below a data directory. "
         "Empty: `greenplum-backups` in the home directory of the cluster's user.",
         default=None,

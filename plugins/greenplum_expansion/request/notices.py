@@ -53,7 +53,7 @@ class NoticesSection(Section):
     )
     notice_events: tuple[NoticeEvent, ...] = field(
         _NOTICES,
-        "What is told",
+        "What notices tell",
         "A notice that cannot be sent is a warning in the task's log; the expansion goes on.",
         default=tuple(NoticeEvent),
     )

@@ -76,7 +76,7 @@ class RedistributeRequest(Section):
     )
     engine: EngineChoice = field(
         _TABLES,
-        "What moves them",
+        "What moves the tables",
         "*direct* or *gpexpand*; one can take over from the other.",
         default=EngineChoice.AS_ASKED,
     )

@@ -48,7 +48,7 @@ class SessionsSection(Section):
     )
     sessions_patience: int = field(
         _SESSIONS,
-        "Patience, in minutes",
+        "Patience for open transactions, in minutes",
         "After that the run fails, naming those it waits for; nothing has been changed then.",
         default=120,
         ge=1,

@@ -32,7 +32,7 @@ class TablesSection(Section):
 
     engine: Engine = field(
         _TABLES,
-        "What moves them",
+        "What moves the tables",
         "*direct*: this tool, with gpexpand's own statements and in gpexpand's own list; begins only what will end in "
         "its window, waits for locks with patience, tries again, and is quicker. *gpexpand*: the utility itself; what "
         "is under way at a window's end is cancelled. One can take over from the other.",
@@ -62,7 +62,7 @@ class TablesSection(Section):
     )
     order: TableOrder = field(
         _TABLES,
-        "Order of the others",
+        "Order of the tables",
         "*largest first* is soonest done as a whole; *smallest first* frees disk space soonest. *joined tables "
         "together*: those with equal distribution keys in one window, so that joins stay local; replicated tables "
         "before them. *as ranked by hand*: by the ranks you write into `gpexpand.status_detail`.",
@@ -103,7 +103,7 @@ class TablesSection(Section):
     def _gpexpand_moves_everything(self) -> TablesSection:
         if self.only_tables and self.engine is Engine.GPEXPAND:
             raise ValueError(
-                "'Only these tables' needs 'What moves them' to be direct: gpexpand moves all it has listed"
+                "'Only these tables' needs 'What moves the tables' to be direct: gpexpand moves all it has listed"
             )
         return self
 

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, tzinfo
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import AfterValidator, BeforeValidator, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
 from greenplum_expansion.planning.scheduler import WindowRules
 from greenplum_expansion.planning.windows import Calendar, Window, parse_rules, parse_zone
@@ -37,7 +37,13 @@ def _check_moment(text: str | None) -> str | None:
     return text
 
 
-Moment = Annotated[str | None, BeforeValidator(empty_as_none), AfterValidator(_check_moment)]
+LOCAL_TIME = "local date-time"
+"""Format in the schema: pages show a picker for it."""
+Moment = Annotated[
+    Annotated[str, Field(json_schema_extra={"format": LOCAL_TIME})] | None,
+    BeforeValidator(empty_as_none),
+    AfterValidator(_check_moment),
+]
 """A local time as people write it, or none; `parse_moment` reads it."""
 
 
@@ -76,13 +82,13 @@ class WindowsSection(Section):
     not_before: Moment = field(
         _WINDOWS,
         "Not before",
-        "`2026-11-28 20:00`: nothing moves earlier. Without windows it begins then.",
+        "Like `2026-11-28 20:00`: nothing moves earlier. Without windows it begins then.",
         default=None,
     )
     last_end: Moment = field(
         _WINDOWS,
         "Not after",
-        "`2026-12-20 06:00`: nothing moves later; the run then fails, saying how many tables are left. "
+        "Like `2026-12-20 06:00`: nothing moves later; the run then fails, saying how many tables are left. "
         "`greenplum_redistribute`, triggered by hand, moves them whenever you say.",
         default=None,
     )
