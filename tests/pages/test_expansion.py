@@ -302,7 +302,11 @@ def test_the_report_is_kept_as_one_file(client, reported):
     assert "<link" not in answer.text
     assert "<script" not in answer.text
     assert client.get(url(BASE + "/report.json")).json() == reported
-    assert "Report: complete" in client.get(url(BASE + "/found")).text
+    shown = client.get(url(BASE + "/found")).text
+    assert "Report: complete" in shown
+    assert "<p>Segments: 2 before, 4 after.</p>" in shown
+    assert "<p>Proof: 3 tables, 9 rows; rows and checksums all equal before and after.</p>" in shown
+    assert "<summary>Layout</summary>" in shown  # as the report alone tells of it
 
 
 def test_below_a_prefix_every_address_has_it(client_of, moving):

@@ -76,13 +76,24 @@ def tell(run: Run, data: Mapping[str, Any]) -> Told:
         good="Every table lies on all segments, rows and checksums are as before." if data["is_proven"] else "",
         failure=data["failure"],
         next_action=data["next_action"],
-        lines=(),
+        lines=tuple(_expansion_lines(data)),
         sections=tuple(map(Section.from_dict, data["sections"])),
         segments=data["segments"],
         proof=data["proof"],
         steps=tuple(data["steps"]),
         data=data,
     )
+
+
+def _expansion_lines(data: Mapping[str, Any]) -> Iterator[str]:
+    if segments := data["segments"]:
+        before, after = (sum(segments[hosts].values()) for hosts in ("hosts_before", "hosts_after"))
+        yield f"Segments: {before} before, {after} after"
+    if proof := data["proof"]:
+        what = "rows and checksums" if proof["checksums"] else "rows"
+        count = len(proof["differences"])
+        verdict = f"{count} differ" if count else f"{what} all equal before and after"
+        yield f"Proof: {many(proof['tables'], 'table')}, {proof['rows']:,} rows; {verdict}"
 
 
 def _window(run: Run, data: Mapping[str, Any]) -> Told:
