@@ -95,10 +95,10 @@ FAILED = [TableRecord("dwh", "sales.a", 10, "f", None, 6, "disk full"), TableRec
 
 
 @pytest.mark.parametrize(
-    ("state", "told"), [("running", "the next window tries it again"), ("failed", "only what is left")]
+    ("state", "told"), [("running", "The next window tries it again"), ("failed", "only what is left")]
 )
 def test_a_failed_table_is_tried_again_from_the_list_too(client, client_of, seeds, state, told):
-    seeds.run(state="running" if state == "running" else "failed")
+    seeds.run(state="running" if state == "running" else "failed", windows=["22:00-06:00"])
     seeds.task("redistribute.move_tables", state)
     for key, value in leave(FAILED).items():
         seeds.left(WATCH, key, value)
@@ -119,3 +119,13 @@ def test_leaves_are_shown_with_the_table_they_are_of(client, seeds):
         seeds.left(WATCH, key, value)
     listed = client.get(url(BASE + "/tables"), params={"search": "sales.<ord"}).text
     assert "of sales.&lt;orders&gt;" in listed
+
+
+def test_without_windows_none_is_promised(client, seeds):
+    seeds.run()
+    seeds.task("redistribute.move_tables", "running")
+    for key, value in leave(FAILED).items():
+        seeds.left(WATCH, key, value)
+    listed = client.get(url(BASE + "/tables")).text
+    assert "next window" not in listed
+    assert "When all others have moved, the step fails" in listed
