@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
@@ -236,6 +237,7 @@ def _show(
         "members": [],
         "gone": gone,
         "conf": "",
+        "command": "",
         "may_look": may_start(user, LOOK),
     }
     if here.key == "hosts" or here.key == "review":
@@ -256,7 +258,9 @@ def _show(
         if not wrong:
             wrong = values["wrong"] = judge(here, draft)
         if not wrong:
-            values["conf"] = json.dumps(conf_of(draft), indent=2, ensure_ascii=False)
+            conf = conf_of(draft)
+            values["conf"] = json.dumps(conf, indent=2, ensure_ascii=False)
+            values["command"] = f"airflow dags trigger {EXPAND} --conf {shlex.quote(json.dumps(conf))}"
         values["chosen"] = [
             control
             for every in STEPS
