@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Literal
 
 from pydantic import BaseModel
@@ -49,7 +50,7 @@ def controls(
     model: type[BaseModel], names: Iterable[str], draft: Mapping[str, Any], errors: Mapping[str, str]
 ) -> list[Control]:
     """A control for each of these fields, filled from the draft."""
-    schema = model.model_json_schema()
+    schema = _schema(model)
     definitions = schema.get("$defs", {})
     # The schema leaves a title out that is the name of its type, too.
     titles = {name: model.model_fields[name].title or name for name in names}
@@ -57,6 +58,47 @@ def controls(
         _control(name, title, schema["properties"][name], definitions, draft, errors.get(name, ""))
         for name, title in titles.items()
     ]
+
+
+def shown(model: type[BaseModel], draft: Mapping[str, Any]) -> dict[str, Any]:
+    """The draft's fields whose values their controls can show, right or wrong; text as UTF-8 can hold it."""
+    kept = {}
+    for control in controls(model, [name for name in model.model_fields if name in draft], {}, {}):
+        value = _tidy(draft[control.name])
+        if _can_show(control.kind, value) or (value is None and control.kind != "yes or no"):
+            kept[control.name] = value
+    return kept
+
+
+def _can_show(kind: Kind, value: Any) -> bool:
+    if kind == "yes or no":
+        return isinstance(value, bool)
+    if kind == "number":
+        return isinstance(value, str | int) and not isinstance(value, bool)
+    if kind in ("lines", "choices") and isinstance(value, list):
+        return all(isinstance(entry, str) or (kind == "lines" and _is_host(entry)) for entry in value)
+    return isinstance(value, str) and kind != "choices"
+
+
+def _is_host(entry: Any) -> bool:
+    """As an older draft or somebody's own JSON has it."""
+    return isinstance(entry, dict) and all(isinstance(part, str | None) for part in entry.values())
+
+
+def _tidy(value: Any) -> Any:
+    """JSON can name halves of characters, which no answer can hold."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode("utf-8")
+    if isinstance(value, list):
+        return [_tidy(entry) for entry in value]
+    if isinstance(value, dict):
+        return {_tidy(name): _tidy(entry) for name, entry in value.items()}
+    return value
+
+
+@cache
+def _schema(model: type[BaseModel]) -> dict[str, Any]:
+    return model.model_json_schema()
 
 
 def _control(

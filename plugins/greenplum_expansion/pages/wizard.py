@@ -20,7 +20,7 @@ from greenplum_expansion.checks.layout import check_layout
 from greenplum_expansion.checks.new_hosts import check_not_in_cluster
 from greenplum_expansion.cluster.input_file import NewInstance, render
 from greenplum_expansion.cluster.topology import Topology
-from greenplum_expansion.pages.forms import Control, controls
+from greenplum_expansion.pages.forms import Control, controls, shown
 from greenplum_expansion.planning.layout import Layout, lay_out
 from greenplum_expansion.planning.placement import PlacementError, place
 from greenplum_expansion.planning.windows import Window
@@ -117,17 +117,16 @@ class Judged:
 
 
 def known(draft: Any) -> dict[str, Any]:
-    """What of a draft are fields of a request: one of an older version may know others."""
-    if not isinstance(draft, Mapping):
-        return {}
-    return {name: value for name, value in draft.items() if name in ExpansionRequest.model_fields}
+    """What of a draft are fields of a request, as its form can show them: one of an older version may hold others."""
+    return shown(ExpansionRequest, draft) if isinstance(draft, Mapping) else {}
 
 
 def unknown(draft: Any) -> list[str]:
-    """What of a draft is no field of a request: written in another version of the wizard, or by hand."""
+    """What of a draft the form cannot show: written in another version of the wizard, or by hand."""
     if not isinstance(draft, Mapping):
         return ["all of it"]
-    return sorted(str(name) for name in draft if name not in ExpansionRequest.model_fields)
+    kept = known(draft)
+    return sorted(str(name).encode("utf-8", "replace").decode() for name in draft if name not in kept)
 
 
 def judge(step: Step, draft: Mapping[str, Any]) -> Judged:

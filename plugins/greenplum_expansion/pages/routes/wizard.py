@@ -156,7 +156,7 @@ def expand(
 ) -> dict[str, str]:
     """Start greenplum_expand as the user who is logged in; returns where it is watched."""
     if more := unknown(asked.draft):
-        raise HTTPException(422, f"The request is not right: it has no {', '.join(more)}")
+        raise HTTPException(422, f"The request is not right: what it says of {', '.join(more)} is not known here")
     draft = {**known(asked.draft), "dry_run": asked.kind == "dry run"}
     conf = _require_conf(draft)
     records = Records(session)
