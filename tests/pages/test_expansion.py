@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import event
+from airflow.models.xcom import XComModel
+from sqlalchemy import delete, event, update
 
 from greenplum_expansion.pages.access import DAGS
-from greenplum_expansion.planning.record import TableRecord
+from greenplum_expansion.planning.record import CHUNK, TableRecord
 from greenplum_expansion.planning.section import Section
 from tests.pages.seeding import BEGAN, RUN
 from tests.pages.test_access import token_of, url
@@ -150,6 +154,52 @@ def test_a_list_that_has_changed_is_read_anew(client, moving):
     assert "60 moved" in client.get(url(BASE + "/tables")).text
     moving.left("redistribute.watch_progress", "moved.0", leave([replace(t, state="c") for t in many(100)])["moved.0"])
     assert "100 moved" in client.get(url(BASE + "/tables")).text
+
+
+def test_of_a_list_that_goes_on_only_what_has_changed_is_read(client, seeds):
+    """A hundred thousand tables are a megabyte and a half; where tables move it changes every few seconds."""
+    seeds.run(run_id="long")
+    before = many(CHUNK * 3)
+    watching, of_run = "redistribute.watch_progress", {"run_id": "long"}
+    for key, value in leave(before).items():
+        seeds.left(watching, key, value, **of_run)
+    with seeds.session() as session:  # some time ago
+        session.execute(update(XComModel).values(timestamp=datetime.now(UTC) - timedelta(minutes=10)))
+    seeds.left(watching, "moved.2", leave(before)["moved.2"], **of_run)
+    address = "/greenplum/runs/greenplum_expand/long/tables"
+    assert f"{3 * CHUNK} waiting" in client.get(address).text
+    after = [replace(table, state="c" if CHUNK <= n < CHUNK + 7 else "-") for n, table in enumerate(before)]
+    after[CHUNK + 9] = replace(after[CHUNK + 9], state="f", failures=2, error="deadlock")
+    seeds.left(watching, "moved.1", leave(after)["moved.1"], **of_run)
+    with read_values() as keys:
+        page = client.get(address, params={"state": "f"}).text
+    assert sorted(keys) == ["moved.1", "moved.2"]  # of the last minute: clocks differ
+    assert "7 moved" in page
+    assert "1 failed" in page
+    assert f">{CHUNK + 10}<" in page
+    renamed = [replace(table, name=f"new_{table.name}") for table in after[: CHUNK * 2]]
+    with seeds.session() as session:
+        session.execute(delete(XComModel))
+    for key, value in leave(renamed).items():
+        seeds.left(watching, key, value, **of_run)
+    page = client.get(address).text
+    assert "new_sales.orders_0" in page
+    assert f"Page 1 of {2 * CHUNK // 50}" in page
+
+
+@contextmanager
+def read_values() -> Iterator[list[str]]:
+    """The keys of the XComs that are read meanwhile."""
+    keys: list[str] = []
+    as_before = XComModel.deserialize_value
+
+    def note(row: Any) -> Any:
+        keys.append(row.key)
+        return as_before(row)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(XComModel, "deserialize_value", staticmethod(note))
+        yield keys
 
 
 def test_a_hundred_thousand_tables_are_a_small_page(client, moving):

@@ -177,7 +177,7 @@ def _stands(records: Records, run: Run, tasks: Sequence[Task], now: datetime) ->
 
 def _version(records: Records, run: Run) -> str:
     """Of the list of tables; empty as long as there is none."""
-    newest = records.stamps(run.dag_id, run.run_id, (LIST_KEY, NAMES_PREFIX, STATES_PREFIX))
+    newest = records.stamps(run.dag_id, run.run_id, _OF_THE_LIST)
     return newest.isoformat() if newest else ""
 
 
@@ -200,29 +200,46 @@ def tasks_to_clear(task_id: str, task_ids: Iterable[str]) -> list[str]:
 
 
 def read_tables(records: Records, run: Run) -> TableList:
-    """The list of tables; unpacked once a version, as people search and leaf through it.
+    """The list of tables; unpacked once, as people search and leaf through it, and then only where it has changed.
 
     :raises Illegible: it is something else
     """
-    key = (run.dag_id, run.run_id, _version(records, run))
+    key, version = (run.dag_id, run.run_id), records.stamps(run.dag_id, run.run_id, _OF_THE_LIST)
     with _lock:
-        if key in _unpacked:
-            _unpacked.move_to_end(key)
-            return _unpacked[key]
-    left = records.left(run.dag_id, run.run_id, keys=(LIST_KEY,), prefixes=(NAMES_PREFIX, STATES_PREFIX))
+        last = _unpacked.get(key)
+    if last is not None and last[0] == version:
+        return last[1]
     try:
-        tables = TableList.assemble((entry.key, entry.value) for _, entry in left)
+        tables = None if last is None or version is None else _brought_up_to_date(records, run, *last)
+        if tables is None:
+            left = records.left(run.dag_id, run.run_id, keys=(LIST_KEY,), prefixes=(NAMES_PREFIX, STATES_PREFIX))
+            tables = TableList.assemble((entry.key, entry.value) for _, entry in left)
     except WRONG as error:
         raise Illegible(WATCH, LIST_KEY) from error
     with _lock:
-        _unpacked[key] = tables
+        _unpacked[key] = version, tables
+        _unpacked.move_to_end(key)
         while len(_unpacked) > _KEPT:
             _unpacked.popitem(last=False)
     return tables
 
 
+def _brought_up_to_date(records: Records, run: Run, version: datetime | None, tables: TableList) -> TableList | None:
+    """With what was left since; None if there is more to it than what became of some tables."""
+    if version is None or not len(tables):
+        return None
+    since = version - _APART
+    left = records.left(run.dag_id, run.run_id, keys=(LIST_KEY,), prefixes=(NAMES_PREFIX, STATES_PREFIX), since=since)
+    changed = {entry.key: entry.value for _, entry in left}
+    if not changed or not all(key.startswith(STATES_PREFIX) for key in changed):
+        return None
+    return tables.with_states(changed)
+
+
+_OF_THE_LIST = (LIST_KEY, NAMES_PREFIX, STATES_PREFIX)
+_APART = timedelta(seconds=60)  # clocks of the servers that write what was left, and writing it
 _KEPT = 4  # lists; one of a hundred thousand tables takes some 30 MB
-_unpacked: OrderedDict[tuple[str, str, str], TableList] = OrderedDict()
+_unpacked: OrderedDict[tuple[str, str], tuple[datetime | None, TableList]] = OrderedDict()
 _lock = Lock()
 
 

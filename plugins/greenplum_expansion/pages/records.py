@@ -246,6 +246,7 @@ class Records:
         keys: Iterable[str] = (),
         prefixes: Iterable[str] = (),
         task_id: str | None = None,
+        since: datetime | None = None,
     ) -> list[tuple[str, Left]]:
         """What tasks of these runs, or one task, left under these keys, the oldest first, with the run each is of."""
         x = XComModel
@@ -258,6 +259,8 @@ class Records:
         )
         if task_id is not None:
             statement = statement.where(x.task_id == task_id)
+        if since is not None:
+            statement = statement.where(x.timestamp >= since)
         found = self._session.execute(statement)
         return [
             (row.run_id, Left(row.task_id, row.map_index, row.key, XComModel.deserialize_value(row), row.timestamp))

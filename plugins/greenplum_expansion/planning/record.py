@@ -157,6 +157,27 @@ class TableList:
         self.seconds += changed["seconds"]
         self.failed.update({begin + int(number): (said[0], said[1]) for number, said in changed["failed"].items()})
 
+    def with_states(self, left: Mapping[str, str]) -> TableList:
+        """The same tables, with what became of some chunks of them since; the rest is shared.
+
+        :param left: what was left anew, under keys that begin with `STATES_PREFIX`
+        :raises ValueError: names and states are of different lists
+        """
+        tables = TableList()
+        tables.dbnames, tables.names, tables.sizes, tables.roots = self.dbnames, self.names, self.sizes, self.roots
+        tables.states, tables.seconds, tables.failed = self.states, list(self.seconds), dict(self.failed)
+        for key, states in left.items():
+            begin = int(key.removeprefix(STATES_PREFIX)) * CHUNK
+            changed, count = _unpack(states), len(self.names[begin : begin + CHUNK])
+            if len(changed["state"]) != count or len(changed["seconds"]) != count:
+                raise ValueError(f"{count} names, but {len(changed['state'])} states are recorded")
+            end = begin + count
+            tables.states = tables.states[:begin] + changed["state"] + tables.states[end:]
+            tables.seconds[begin:end] = changed["seconds"]
+            tables.failed = {number: said for number, said in tables.failed.items() if not begin <= number < end}
+            tables.failed |= {begin + int(number): (said[0], said[1]) for number, said in changed["failed"].items()}
+        return tables
+
     def __len__(self) -> int:
         return len(self.names)
 

@@ -69,6 +69,21 @@ def test_several_chunks_are_one_list_in_the_order_of_moves() -> None:
     assert found.failed == {CHUNK + 1: (5, "canceling statement")}
 
 
+def test_a_list_is_brought_up_to_date_where_it_has_changed() -> None:
+    before = many(2 * CHUNK + 7)
+    before[3] = replace(before[3], state="f", failures=3, error="deadlock")
+    before[CHUNK + 3] = replace(before[CHUNK + 3], state="f", failures=3, error="deadlock")
+    after = list(before)
+    after[CHUNK + 3] = replace(after[CHUNK + 3], state="c", seconds=2.0, failures=0, error="")
+    after[-1] = replace(after[-1], state="r", failures=1, error="canceled")
+    first, left = TableList.assemble(leave(before).items()), leave(after)
+    now = first.with_states({key: left[key] for key in ("moved.1", "moved.2")})
+    assert [now[number] for number in range(len(now))] == after
+    assert [first[number] for number in range(len(first))] == before
+    with pytest.raises(ValueError, match="7 names, but 5000 states are recorded"):
+        first.with_states({"moved.2": left["moved.1"]})
+
+
 def test_a_list_that_is_not_complete_yet_is_not_shown() -> None:
     left = leave(many(CHUNK + 1))
     assert not len(TableList.assemble((key, value) for key, value in left.items() if key != LIST_KEY))
