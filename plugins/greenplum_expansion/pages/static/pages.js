@@ -315,6 +315,8 @@ if (wizard) {
   });
   wizard.addEventListener("submit", (event) => { event.preventDefault(); go("next"); });
   wizard.addEventListener("input", () => preview());
+  // Half a time is no input to a browser, so it tells only of the key.
+  wizard.addEventListener("keyup", (event) => { if (event.target.validity?.badInput) preview(); });
   wizard.addEventListener("change", (event) => { if (event.target.matches("[data-reload]")) stay(event.target); });
   wizard.addEventListener("keydown", (event) => {
     if (event.key === "Enter" && event.target.id === "add" && !event.shiftKey) { event.preventDefault(); addHosts(); }
