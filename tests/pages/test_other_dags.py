@@ -77,6 +77,32 @@ def test_without_the_expansion_nothing_of_it_is_reached(client_of, stage, forbid
     assert [path for _, path, _ in airflow.requests] == ["/api/v2/dags/greenplum_look/dagRuns"]
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/clusters?dag_id=payroll",
+        "/wizard?dag_id=payroll",
+        "/runs/greenplum_expand/run-of-expand?dag_id=payroll",
+        "/runs/greenplum_expand/run-of-expand/live?dag_id=~",
+        "/runs/greenplum_expand%2F/run-of-expand",
+        "/runs/payroll%2F..%2Fgreenplum_expand/run-of-expand",
+        "/runs/payroll/..%2F..%2Fgreenplum_expand%2Frun-of-expand",
+        "/runs/~/run-of-expand",
+        "/runs/%7E/run-of-expand",
+        "/runs/greenplum_look%2Frun-of-look/found?dag_id=greenplum_look",
+        "/runs/GREENPLUM_EXPAND/run-of-expand",
+    ],
+)
+def test_no_address_takes_one_dag_for_another(client_of, stage, forbid, path):
+    """Airflow's rule looks for the DAG in the path, then in the query."""
+    stage.seeds.run("payroll", "run-of-expand")
+    forbid(EXPAND, LOOK)
+    answer = client_of("ADMIN").get(f"/greenplum{path}")
+    assert answer.status_code in (403, 404)
+    assert "of-expand" not in answer.text.replace("run-of-expand", "")
+    assert "of-look" not in answer.text.replace("run-of-look", "")
+
+
 def test_who_may_read_but_not_start_the_looking_dag_is_offered_none(client_of, stage, forbid, airflow):
     client = client_of("USER")
     token = token_of(client)
