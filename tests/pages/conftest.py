@@ -10,7 +10,9 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from greenplum_expansion.pages.rendering import PREFIX
-from tests.pages.seeding import Seeds
+from tests.pages.seeding import BEGAN, Seeds
+from tests.pages.wizarding import WORKLOAD, finding
+from tests.unit.clusters import cluster
 
 
 @pytest.fixture(scope="session")
@@ -100,3 +102,50 @@ def client_of(auth_manager: Any, seeds: Seeds, airflow: Any, pages: FastAPI) -> 
         return client
 
     return make
+
+
+@pytest.fixture
+def looked_at(seeds: Seeds) -> Seeds:
+    """A cluster that was looked at, with one of two new hosts that does not fit."""
+    from greenplum_expansion.pages.access import DAGS
+
+    seeds.dag(*DAGS)
+    seeds.connection("dwh")
+    seeds.run("greenplum_look", "look1", "success", minutes=1, new_hosts=["sdw3", "sdw4=10.0.0.4"])
+    of_look = {"dag_id": "greenplum_look", "run_id": "look1"}
+    seen = {
+        "at": BEGAN.timestamp(), "version": "Greenplum 6 (6.24.3)", "instances": cluster().to_rows(),
+        "databases": [{"name": "dwh", "bytes": 5 * 2**30}], "state": "idle", "because": "nothing is there",
+    }  # fmt: skip
+    seeds.left("cluster", "cluster", seen, **of_look)
+    seeds.left("cluster", "findings", [], **of_look)
+    for index, (name, findings) in enumerate(
+        {"sdw3": [], "sdw4": [finding("new host sdw4", "memory is 4 GiB", "add 60 GiB")]}.items()
+    ):
+        seeds.task("host", "success", map_index=index, label=name, **of_look)
+        seeds.left("host", "findings", findings, map_index=index, **of_look)
+    return seeds
+
+
+@pytest.fixture
+def measured(looked_at: Seeds) -> Seeds:
+    """Its tables, too."""
+    looked_at.run("greenplum_look", "look2", "success", minutes=1, with_tables=True)
+    looked_at.left("workload", "workload", WORKLOAD.to_dict(), dag_id="greenplum_look", run_id="look2")
+    return looked_at
+
+
+@pytest.fixture
+def step(client_of: Any, looked_at: Seeds) -> Any:
+    """What a page of the wizard sends, as a user."""
+    from tests.pages.test_access import token_of, url
+
+    client = client_of("USER")
+    token = token_of(client)
+
+    def go(path: str = "/wizard/step", **body: Any) -> Any:
+        return client.post(
+            url(path), json=body, headers={"X-Greenplum-Token": token, "Sec-Fetch-Site": "same-origin"}
+        )  # fmt: skip
+
+    return go

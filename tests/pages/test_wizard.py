@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import copy
 import json
 import re
 from datetime import UTC, datetime
 from html import unescape
-from pathlib import Path
 from typing import Any
 
 import pytest
-from airflow.dag_processing.dagbag import DagBag
 
 from greenplum_expansion.cluster.topology import Topology
-from greenplum_expansion.pages.access import DAGS
 from greenplum_expansion.pages.forms import controls
 from greenplum_expansion.pages.wizard import (
     STEPS,
@@ -30,16 +26,12 @@ from greenplum_expansion.pages.wizard import (
     next_windows,
     picture,
 )
-from greenplum_expansion.planning.moves import Move, Storage
-from greenplum_expansion.planning.rates import FinishedMove
-from greenplum_expansion.planning.workload import Workload
 from greenplum_expansion.request import ExpansionRequest
-from tests.pages.seeding import BEGAN
 from tests.pages.test_access import send, token_of, url
+from tests.pages.wizarding import GOOD, finding
 from tests.unit.clusters import cluster
 
 STEP = {step.key: step for step in STEPS}
-GOOD = {"greenplum_conn_id": "dwh", "new_hosts": ["sdw3", "sdw4=10.0.0.4"]}
 
 
 def test_every_field_of_a_request_is_asked_for_exactly_once():
@@ -157,51 +149,6 @@ def test_the_request_carries_what_differs_from_the_defaults():
 # --- over HTTP ------------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def looked_at(seeds):
-    """A cluster that was looked at, with one of two new hosts that does not fit."""
-    seeds.dag(*DAGS)
-    seeds.connection("dwh")
-    seeds.run("greenplum_look", "look1", "success", minutes=1, new_hosts=["sdw3", "sdw4=10.0.0.4"])
-    of_look = {"dag_id": "greenplum_look", "run_id": "look1"}
-    seen = {
-        "at": BEGAN.timestamp(), "version": "Greenplum 6 (6.24.3)", "instances": cluster().to_rows(),
-        "databases": [{"name": "dwh", "bytes": 5 * 2**30}], "state": "idle", "because": "nothing is there",
-    }  # fmt: skip
-    seeds.left("cluster", "cluster", seen, **of_look)
-    seeds.left("cluster", "findings", [], **of_look)
-    for index, (name, findings) in enumerate(
-        {"sdw3": [], "sdw4": [finding("new host sdw4", "memory is 4 GiB", "add 60 GiB")]}.items()
-    ):
-        seeds.task("host", "success", map_index=index, label=name, **of_look)
-        seeds.left("host", "findings", findings, map_index=index, **of_look)
-    return seeds
-
-
-@pytest.fixture(scope="module")
-def dag():
-    """greenplum_expand as Airflow has it."""
-    bag = DagBag(dag_folder=str(Path(__file__).resolve().parents[2] / "dags" / "greenplum_expand.py"))
-    return bag.dags["greenplum_expand"]
-
-
-def finding(subject: str, problem: str, remedy: str) -> dict[str, str]:
-    return {"severity": "error", "subject": subject, "problem": problem, "remedy": remedy, "check": ""}
-
-
-@pytest.fixture
-def step(client_of, looked_at):
-    client = client_of("USER")
-    token = token_of(client)
-
-    def go(path: str = "/wizard/step", **body: Any) -> Any:
-        return client.post(
-            url(path), json=body, headers={"X-Greenplum-Token": token, "Sec-Fetch-Site": "same-origin"}
-        )  # fmt: skip
-
-    return go
-
-
 def draft_in(html: str) -> dict[str, Any]:
     return json.loads(unescape(re.search(r'data-draft="([^"]*)"', html)[1]))
 
@@ -307,174 +254,6 @@ def test_a_look_is_asked_for_only_what_it_knows(step, airflow):
     assert "First port of primaries: Input should be greater than or equal to 1024" in answer.text
     assert step("/wizard/look", step="hosts", draft={**GOOD, "first_primary_port": 6100}).status_code == 200
     assert airflow.requests[0][2]["conf"]["first_primary_port"] == 6100
-
-
-# --- the forecast ----------------------------------------------------------------------------------------------------
-
-
-WORKLOAD = Workload.measure(
-    [Move("dwh", number, f"public.t{number}", 20 * 2**30, 2**30) for number in range(40)],
-    [FinishedMove(Storage.HEAP, 10 * 2**30, 0, 100.0)] * 5,
-    datetime.now(UTC).timestamp(),
-)
-
-
-@pytest.fixture
-def measured(looked_at):
-    """Its tables, too."""
-    looked_at.run("greenplum_look", "look2", "success", minutes=1, with_tables=True)
-    looked_at.left("workload", "workload", WORKLOAD.to_dict(), dag_id="greenplum_look", run_id="look2")
-    return looked_at
-
-
-def forecast_in(html: str) -> str:
-    return " ".join(re.sub(r"<[^>]+>", " ", unescape(html[html.index("<h3>Forecast</h3>") :])).split())
-
-
-def test_the_forecast_changes_as_one_types(step, measured):
-    def shown(**draft: Any) -> str:
-        return forecast_in(step("/wizard/preview", step="tables", draft={**GOOD, **draft}).text)
-
-    endless, nights = shown(), shown(windows=["22:00-23:00"], time_zone="Europe/Berlin")
-    assert "800.0 GiB in 40 tables and 40.0 GiB of indexes are written anew, 4 tables at a time" in endless
-    assert "Windows needed" not in endless
-    assert re.search(r"Windows needed \d+ \d+ \d+", nights)
-    assert "All have moved (Europe/Berlin)" in nights
-    assert "8 tables at a time" in shown(parallel_moves=8)
-    assert "from 5 moves of earlier expansions of this cluster" in endless
-    assert "not measured" in endless  # no compressed table has ever moved here
-    assert "up to 168.0 GiB in all, mirrors included, about 42.0 GiB on each host" in endless
-    assert "The plan's forecast is the exact one" in endless
-
-
-def test_new_hosts_are_part_of_the_forecast(step, measured):
-    def likely(hosts: list[str]) -> str:
-        html = step("/wizard/preview", step="tables", draft={**GOOD, "new_hosts": hosts}).text
-        return re.search(r"Time in which tables move (.*?) All", forecast_in(html))[1]
-
-    assert likely(["sdw3", "sdw4"]) != likely(["sdw3", "sdw4", "sdw5", "sdw6"])
-    html = step("/wizard/preview", step="tables", draft={**GOOD, "new_hosts": ["sdw3"]}).text
-    assert "when the new hosts are named and have a place" in forecast_in(html)
-
-
-def test_tables_that_fit_no_window_are_named_in_the_wizard(step, measured):
-    html = step("/wizard/preview", step="tables", draft={**GOOD, "windows": ["22:00-22:01"]}).text
-    assert "40 tables (840.0 GiB) fit no window : the longest has 60 s" in forecast_in(html)
-    assert "dwh.public.t0, 21.0 GiB" in forecast_in(html)
-    draft = {**GOOD, "windows": ["22:00-22:01"], "oversize": "in a window of its own"}
-    assert "come on top" in forecast_in(step("/wizard/preview", step="tables", draft=draft).text)
-
-
-def test_what_the_rough_forecast_cannot_know_is_said(step, measured):
-    draft = {**GOOD, "only_tables": ["public.t1"], "engine": "direct"}
-    assert "It is of all tables" in forecast_in(step("/wizard/preview", step="tables", draft=draft).text)
-    draft = {**GOOD, "engine": "gpexpand", "windows": ["22:00-06:00"]}
-    assert "expect more windows" in forecast_in(step("/wizard/preview", step="tables", draft=draft).text)
-    draft = {**GOOD, "moved_by": "greenplum_redistribute"}
-    assert "own schedule" in forecast_in(step("/wizard/preview", step="tables", draft=draft).text)
-
-
-def test_without_a_measurement_the_page_offers_one(step, looked_at, airflow):
-    html = step(step="tables", draft=GOOD).text
-    assert 'was not measured yet. <button type="button" data-look>Look now' in html
-    assert step("/wizard/look", step="tables", draft=GOOD).status_code == 200
-    assert airflow.requests[0][2]["conf"] == {"greenplum_conn_id": "dwh", "with_tables": True}  # hosts were looked at
-
-
-def test_while_tables_are_measured_the_page_looks_again_by_itself(step, looked_at, airflow):
-    looked_at.run("greenplum_look", "look2", "running", with_tables=True)
-    looked_at.task("workload", "running", dag_id="greenplum_look", run_id="look2")
-    html = step("/wizard/preview", step="tables", draft=GOOD).text
-    assert "data-again>The tables are being measured" in html
-    assert "Look now" not in html
-    step("/wizard/look", step="hosts", draft=GOOD)
-    assert "with_tables" not in airflow.requests[0][2]["conf"]  # once is enough
-
-
-def test_tables_are_not_measured_for_each_host_that_is_typed(step, measured, airflow):
-    step("/wizard/look", step="hosts", draft=GOOD)
-    step("/wizard/look", step="tables", draft=GOOD)  # "Measure again"
-    assert ["with_tables" in body["conf"] for _, _, body in airflow.requests] == [False, True]
-
-
-def test_a_measurement_that_failed_says_why_and_the_old_one_still_counts(step, measured):
-    measured.run("greenplum_look", "look3", "success", minutes=1, with_tables=True)
-    said = finding("Tables of database dwh", "canceling statement", "clear this task")
-    measured.left("workload", "findings", [said], dag_id="greenplum_look", run_id="look3")
-    shown = forecast_in(step("/wizard/preview", step="tables", draft=GOOD).text)
-    assert "could not be measured: ERROR Tables of database dwh: canceling statement" in shown
-    assert "800.0 GiB in 40 tables" in shown
-
-
-def test_a_measurement_whose_task_failed_names_it(step, looked_at):
-    looked_at.run("greenplum_look", "look2", "failed", minutes=1, with_tables=True)
-    looked_at.task("workload", "failed", dag_id="greenplum_look", run_id="look2")
-    shown = forecast_in(step("/wizard/preview", step="tables", draft=GOOD).text)
-    assert "task workload of run look2 failed; its log says why" in shown
-
-
-def test_a_host_is_seen_before_the_tables_are_measured(step, looked_at):
-    looked_at.run("greenplum_look", "look2", "running", with_tables=True, new_hosts=["sdw9"])
-    looked_at.task("host", "success", dag_id="greenplum_look", run_id="look2", map_index=0, label="sdw9")
-    looked_at.task("workload", "running", dag_id="greenplum_look", run_id="look2")
-    assert "looking…" not in step(step="hosts", draft={**GOOD, "new_hosts": ["sdw9"]}).text
-
-
-# --- review ----------------------------------------------------------------------------------------------------------
-
-
-def test_the_review_has_plan_input_file_findings_forecast_and_windows(step, measured):
-    html = step(step="review", draft={**GOOD, "windows": ["22:00-06:00"]}).text
-    assert html.count('class="rack') == 4
-    assert "sdw3|sdw3|6000|/data/primary/gpseg4|" in html
-    assert "memory is 4 GiB" in html
-    assert "Windows needed" in forecast_in(html)
-    assert html.count(" to ") >= 5
-    assert "The next windows, on the clock of UTC" in html
-    assert 'data-expand="expand"' in html
-
-
-def test_hosts_that_cannot_be_placed_are_not_sent_but_may_be_checked(step, measured, airflow):
-    alone = {**GOOD, "new_hosts": ["sdw3"]}
-    html = step(step="review", draft=alone).text
-    assert re.search(r'data-expand="expand" disabled', html)
-    answer = step("/wizard/expand", draft=alone, kind="expand")
-    assert (answer.status_code, airflow.requests) == (409, [])
-    assert "at least 2 new hosts" in answer.text
-    assert step("/wizard/expand", draft=alone, kind="dry run").status_code == 200
-
-
-def test_what_is_reviewed_follows_what_is_typed_there(step, measured):
-    """Else the JSON beside the button would be another request than the one that is sent."""
-    right = step("/wizard/preview", step="review", draft={**GOOD, "mail_to": ["dba@example.com"]}).text
-    assert "dba@example.com" in json.loads(conf_in(right))["mail_to"]
-    wrong = step("/wizard/preview", step="review", draft={**GOOD, "mail_to": ["nobody"]}).text
-    assert "Mail to: &#39;nobody&#39; is not of the form name@host" in wrong
-    assert "data-expand" not in wrong
-
-
-def conf_in(html: str) -> str:
-    return unescape(re.search(r'<pre id="conf"[^>]*>(.*?)</pre>', html, re.DOTALL)[1])
-
-
-@pytest.mark.parametrize(
-    "draft",
-    [
-        GOOD,
-        {**GOOD, "windows": ["Mon-Fri 22:00-06:00"], "time_zone": "Europe/Berlin", "not_before": "2026-11-28 20:00"},
-        {**GOOD, "preparation_parts": ["kernel parameters"], "first_primary_port": 6100, "approval": False},
-        {**GOOD, "new_hosts": ["10.0.0.7", "sdw8.example.com", "sdw9=fd00::9"], "mail_to": ["dba@example.com"]},
-        {**GOOD, "new_hosts": [{"hostname": "sdw3", "address": "10.0.0.3", "host_key": "ssh-ed25519 A"}, "sdw4"]},
-        {"greenplum_conn_id": "dwh", "new_hosts": [], "more_primaries": 2, "first_mirror_port": None},
-    ],
-)
-def test_the_json_is_what_the_dag_takes_and_means_the_same(draft, dag):
-    """As the REST API and `airflow dags trigger` check it, by the DAG's own Params."""
-    conf = json.loads(json.dumps(conf_of(draft)))
-    params = copy.deepcopy(dag.params)
-    params.update(conf)
-    params.validate()
-    assert ExpansionRequest.model_validate(dict(params)) == ExpansionRequest.model_validate(draft)
 
 
 def test_a_cluster_that_is_being_expanded_says_why_it_cannot_be(client_of, looked_at, airflow):
