@@ -72,6 +72,10 @@ format: environment-python ## rewrite to the one style
 docs: environment-python ## write docs/reference from the code
 	@$(PYTHON) tools/reference.py
 
+.PHONY: pictures
+pictures: environment-browser ## pictures of the pages for docs/images, taken while a browser does a whole expansion
+	@PAGES_PICTURES=docs/images $(PYTHON) -m pytest tests/integration/test_pages.py
+
 .PHONY: lock
 lock: environment-python ## resolve the direct pins anew into the locks with hashes
 	@tools/lock.sh

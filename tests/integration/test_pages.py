@@ -20,7 +20,7 @@ from tests.support.browsing import NoBrowser, Person, browsing
 
 pytestmark = [pytest.mark.integration, pytest.mark.sandbox, pytest.mark.airflow, pytest.mark.slow]
 
-# Pictures for the guide are taken on the way, if somebody names a folder for them.
+# Pictures for the guide and the README are taken on the way, if somebody names a folder for them: `make pictures`.
 PICTURES = Path(os.environ["PAGES_PICTURES"]) if os.environ.get("PAGES_PICTURES") else None
 
 
@@ -38,7 +38,7 @@ def test_an_expansion_needs_nothing_but_the_browser(person: Person, practice: Pr
     card = person.look_at_cluster(CONNECTION)
     expect(card).to_contain_text("4 on 2 hosts, mirrored")
     assert person.barriers() == []
-    person.picture(PICTURES, "clusters")
+    person.picture(PICTURES, "pages-clusters")
 
     card.get_by_role("link", name="Expand", exact=True).click()
     expect(person.page.locator("#step-title")).to_have_text("What will happen")
@@ -48,10 +48,10 @@ def test_an_expansion_needs_nothing_but_the_browser(person: Person, practice: Pr
     person.add_hosts(NEW_HOSTS)
     person.choose({"hardware_check": "none"})
     assert person.barriers() == []
-    person.picture(PICTURES, "wizard-hosts")
+    person.picture(PICTURES, "pages-wizard-hosts")
     person.next_step("Paths and placement")
     expect(person.page.locator(".rack.new")).to_have_count(2)
-    person.picture(PICTURES, "wizard-places")
+    person.picture(PICTURES, "pages-wizard-places")
     person.page.reload()  # the draft is kept, and the step
     expect(person.page.locator("#step-title")).to_have_text("Paths and placement")
     assert person.draft()["draft"]["new_hosts"] == NEW_HOSTS
@@ -60,14 +60,15 @@ def test_an_expansion_needs_nothing_but_the_browser(person: Person, practice: Pr
     expect(person.page.locator("#preview")).to_contain_text("The next windows")
     expect(person.page.locator("#preview .forecast")).to_contain_text("Windows needed")
     assert person.barriers() == []
-    person.picture(PICTURES, "wizard-tables")
+    person.picture(PICTURES, "pages-wizard-tables")
     person.button("Now").click()
     expect(person.page.locator("#preview")).to_contain_text("until all have moved")
     person.next_step("Review")
-    person.choose({"backup": "none"})
     expect(person.page.locator("#looks")).to_contain_text("sdw3")
+    person.picture(PICTURES, "pages-wizard-review")
+    person.choose({"backup": "none"})
+    expect(person.page.locator("#conf")).to_contain_text('"backup": "none"')
     assert person.barriers() == []
-    person.picture(PICTURES, "wizard-review")
     run_id = person.expand()
     assert person.draft() == {}
 
@@ -76,7 +77,7 @@ def test_an_expansion_needs_nothing_but_the_browser(person: Person, practice: Pr
     expect(question.locator("textarea")).to_contain_text("sdw3|")
     expect(person.phase("Plan and approval")).to_contain_text("waiting")
     assert person.barriers() == []
-    person.picture(PICTURES, "approval-on-the-page")
+    person.picture(PICTURES, "pages-approval")
     practice.set_fault("slow-moves", "0.5")
     practice.set_fault("table.demo.sales.orders", "disk quota exceeded")
     person.button("Approve", question).click()
@@ -84,7 +85,7 @@ def test_an_expansion_needs_nothing_but_the_browser(person: Person, practice: Pr
     # Tables move; somebody pauses it, and lets it go on.
     person.button("Pause").click()
     expect(person.page.locator("#live .figures")).to_contain_text("paused")
-    person.picture(PICTURES, "paused")
+    person.picture(PICTURES, "pages-paused")
     assert person.barriers() == []
     practice.clear_faults("slow-moves")
     person.button("Resume").click()
@@ -96,16 +97,16 @@ def test_an_expansion_needs_nothing_but_the_browser(person: Person, practice: Pr
     expect(failed).to_contain_text("disk quota exceeded")
     person.page.get_by_label("Status").select_option("failed")
     expect(person.page.locator("#tables tbody tr")).to_have_count(1)
-    person.picture(PICTURES, "failed")
+    person.picture(PICTURES, "pages-failed")
     assert person.barriers() == []
     practice.clear_faults()
     person.button("Try again", failed.locator("li", has_text="redistribute.move_tables")).click()
 
     expect(person.phase("Add the segments")).to_contain_text("done")
     expect(person.page.locator("#progress-title")).to_have_text("Moved so far: 100 %")
-    person.picture(PICTURES, "expansion")
     expect(person.page.locator("#found")).to_contain_text("Report: complete")
     expect(person.page.locator("#found")).to_contain_text("rows and checksums are as before")
+    person.picture(PICTURES, "pages-proven")
     person.page.get_by_role("searchbox").fill("sales")
     expect(person.page.locator("#tables .counts")).to_contain_text("found")
     assert person.barriers() == []

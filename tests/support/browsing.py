@@ -13,6 +13,7 @@ from axe_playwright_python.base import AXE_SCRIPT
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 PATIENCE = 600_000  # ms; only so that a hang ends
+PICTURE_HEIGHT = 1150
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 _RULES = {
     "runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"],
@@ -119,11 +120,15 @@ class Person:
         return scrolled
 
     def picture(self, folder: Path | None, name: str) -> None:
-        """Kept only if somebody wants pictures."""
-        if folder is not None:
-            self.page.screenshot(path=folder / f"{name}.png", full_page=True)
-            # It leaves empty styles, which htmx would copy to what it puts there, against the pages' policy.
-            self.page.evaluate("document.querySelectorAll('[style=\"\"]').forEach(e => e.removeAttribute('style'))")
+        """The upper part of the page; kept only if somebody wants pictures."""
+        if folder is None:
+            return
+        height = min(PICTURE_HEIGHT, self.page.evaluate("document.documentElement.scrollHeight"))
+        width = self.page.viewport_size["width"] if self.page.viewport_size else 1280
+        clip = {"x": 0, "y": 0, "width": width, "height": height}
+        self.page.screenshot(path=folder / f"{name}.png", full_page=True, clip=clip)  # type: ignore[arg-type]
+        # It leaves empty styles, which htmx would copy to what it puts there, against the pages' policy.
+        self.page.evaluate("document.querySelectorAll('[style=\"\"]').forEach(e => e.removeAttribute('style'))")
 
     # --- what people do ----------------------------------------------------------------------------------------------
 

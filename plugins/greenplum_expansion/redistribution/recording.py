@@ -35,6 +35,7 @@ _EVER = "-infinity"
 _STATEMENT = re.compile(
     r"\s*ALTER\s+(?:EXTERNAL\s+)?TABLE\s+(?:ONLY\s+)?(?P<table>.+?)\s+(?:EXPAND|SET)\s", re.I | re.S
 )
+_NEEDLESS_QUOTES = re.compile(r'(?<![^.])"([a-z_][a-z0-9_]*)"(?![^.])')
 _LONGEST_NAME = 200
 _WINDOWS_HOLD = timedelta(minutes=5)
 
@@ -170,5 +171,7 @@ def _record(row: Mapping[str, Any]) -> TableRecord:
 
 
 def _table_of(statement: str) -> str:
+    """Its name as the list has it. Nothing else of a statement is left: it may hold what not everybody may read."""
     found = _STATEMENT.match(statement)
-    return " ".join((found["table"] if found else statement).split())[:_LONGEST_NAME]
+    name = _NEEDLESS_QUOTES.sub(r"\1", found["table"]) if found else "(not named)"
+    return " ".join(name.split())[:_LONGEST_NAME]

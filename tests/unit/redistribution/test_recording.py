@@ -99,11 +99,14 @@ def test_sessions_tell_their_table_and_whom_they_wait_for() -> None:
          "query": 'ALTER TABLE ONLY "sales"."t 1" EXPAND TABLE'},
         {"pid": 8, "dbname": "dwh", "seconds": None, "waits_for": None,
          "query": "ALTER TABLE sales.leaf SET WITH (REORGANIZE=true) DISTRIBUTED BY (a)"},
+        {"pid": 9, "dbname": "dwh", "seconds": 1.0, "waits_for": None,
+         "query": "ALTER ROLE boss PASSWORD 'secret'; -- EXPAND TABLE"},
     ]  # fmt: skip
     looked(recorder, hook, kept)
     assert [list(session.values()) for session in kept[MOVES_KEY]["sessions"]] == [
-        [7, 'dwh."sales"."t 1"', 3.2, "session 9 of etl"],
+        [7, 'dwh.sales."t 1"', 3.2, "session 9 of etl"],
         [8, "dwh.sales.leaf", 0.0, ""],
+        [9, "dwh.(not named)", 1.0, ""],
     ]
     assert kept[MOVES_KEY]["points"][0] == [1.0, 7]
 
