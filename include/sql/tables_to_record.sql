@@ -2,9 +2,9 @@
 -- Run in:   database postgres, only if expansion_schema_exists and the history exist. Parameters: expansion_id (text),
 --           since (text, a moment this statement has returned before as `seen`, or -infinity for all)
 -- Returns:  dbname text, oid bigint, fq_name text, size_bytes bigint, status text (FAILED and RETRYING only the history
---           knows), seconds float (null while it has not ended), failures int, error text (null if none), root text (the
---           partitioned table of a leaf; null of others, and of all before the first window), seen text (the
---           coordinator's local time, of the whole answer); in the order of the moves
+--           knows), seconds float (null while it has not ended), ended float (seconds since 1970, likewise), failures int,
+--           error text (null if none), root text (the partitioned table of a leaf; null of others, and of all before
+--           the first window), seen text (the coordinator's local time, of the whole answer); in the order of the moves
 -- Cost:     one pass over gpexpand.status_detail; with `since` few rows come back
 SELECT d.dbname,
        d.table_oid::bigint AS oid,
@@ -13,6 +13,10 @@ SELECT d.dbname,
        CASE WHEN d.status = 'NOT STARTED' AND h.status IN ('FAILED', 'RETRYING') THEN h.status ELSE d.status END AS status,
        CASE WHEN d.expansion_finished >= d.expansion_started
             THEN extract(epoch FROM d.expansion_finished - d.expansion_started)::float END AS seconds,
+       -- gpexpand's times are local ones without a zone: told as how long ago it was, they hang on none.
+       CASE WHEN d.expansion_finished >= d.expansion_started
+            THEN extract(epoch FROM now())::float
+                 - extract(epoch FROM localtimestamp - d.expansion_finished)::float END AS ended,
        coalesce(h.failed_times, 0) AS failures,
        h.last_error AS error,
        h.root_partition_name AS root,

@@ -7,7 +7,7 @@ that differ from what was left before.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -97,6 +97,7 @@ class Recorder:
     def _list(self, rows: Sequence[Mapping[str, Any]]) -> Left:
         """All of it; the head comes last, so that whoever finds it finds everything."""
         self._tables = [_record(row) for row in rows]
+        self._points = self._points or _line_so_far(rows)
         self._places = {(row["dbname"], row["oid"]): place for place, row in enumerate(rows)}
         left: Left = [
             (f"{NAMES_PREFIX}{number}", encode_names(part)) for number, part in enumerate(chunks(self._tables))
@@ -155,6 +156,21 @@ class Recorder:
             self._windows = windows_around(self._calendar, begin, now)
             self._windows_hold = now + _WINDOWS_HOLD
         return self._windows
+
+
+def _line_so_far(rows: Iterable[Mapping[str, Any]]) -> list[tuple[float, int]]:
+    """Bytes moved over time as gpexpand's list knows it, for who begins to watch late, or anew after a retry."""
+    ended = sorted(
+        (row["ended"], row["seconds"], row["size_bytes"])
+        for row in rows
+        if row["ended"] is not None and letter(row["status"]) == "c"
+    )
+    if not ended:
+        return []
+    line = [(round(min(at - seconds for at, seconds, _ in ended), 1), 0)]
+    for at, _, size in ended:
+        line.append((round(at, 1), line[-1][1] + size))
+    return thin_out(line)
 
 
 def _record(row: Mapping[str, Any]) -> TableRecord:

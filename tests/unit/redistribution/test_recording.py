@@ -40,7 +40,7 @@ class Hook:
 
 
 def row(oid: int, status: str = "NOT STARTED", **values: Any) -> dict[str, Any]:
-    usual = {"size_bytes": 100 * oid, "seconds": None, "failures": 0, "error": None, "root": None}
+    usual = {"size_bytes": 100 * oid, "seconds": None, "ended": None, "failures": 0, "error": None, "root": None}
     known = {"dbname": "dwh", "oid": oid, "fq_name": f"sales.t{oid}", "seen": "2026-11-20 22:00:00"}
     return {**known, "status": status, **usual, **values}
 
@@ -134,3 +134,16 @@ def test_windows_are_left_for_the_picture() -> None:
     assert begins == [timedelta(days=-1), timedelta(0), timedelta(days=1)]
     looked(Recorder("e1"), hook, kept)
     assert kept[MOVES_KEY]["windows"] == [[NOW.timestamp(), None]]
+
+
+def test_who_begins_to_watch_late_goes_on_with_the_line_of_what_has_moved() -> None:
+    hook, recorder, kept = Hook(), Recorder("e1"), {}
+    at = NOW.timestamp()
+    hook.rows = [
+        row(1, "COMPLETED", seconds=20.0, ended=at - 50),
+        row(2, "NOT STARTED"),
+        row(3, "COMPLETED", seconds=5.0, ended=at - 60),
+        row(4, "IN PROGRESS", seconds=1.0, ended=at - 90),  # of a move that was interrupted, and begins anew
+    ]
+    looked(recorder, hook, kept)
+    assert kept[MOVES_KEY]["points"] == [[at - 70, 0], [at - 60, 300], [at - 50, 400], [at, 400]]
