@@ -111,7 +111,7 @@ class Told(TypedDict):
     title: str
     lines: list[str]
     columns: list[str]
-    rows: list[list[str]]
+    rows: list[list[str | int | float | None]]
 
 
 class Report(TypedDict):
