@@ -26,7 +26,7 @@ from greenplum_expansion.pages.wizard import (
     next_windows,
     picture,
 )
-from greenplum_expansion.request import ExpansionRequest
+from greenplum_expansion.request import ExpansionRequest, hosts
 from tests.pages.test_access import send, token_of, url
 from tests.pages.wizarding import GOOD, finding
 from tests.unit.clusters import cluster
@@ -106,6 +106,27 @@ def test_a_host_of_the_cluster_is_no_new_one():
     assert "it is in the cluster already" in picture({"new_hosts": ["sdw1", "sdw3"]}, cluster()).reason
 
 
+def test_each_host_is_looked_at_once_however_many_there_are(monkeypatch):
+    judged = []
+    monkeypatch.setattr(hosts, "validate_hostname", lambda name: judged.append(name) or name)
+    draft: dict[str, Any] = {"new_hosts": [f"old{number}" for number in range(100)]}
+    assert add_hosts(draft, " ".join(f"new{number}" for number in range(100)), cluster()) == []
+    assert len(host_lines(draft)) == 200
+    assert len(judged) == 100
+
+
+def test_a_host_named_twice_is_told_by_its_name_or_its_address():
+    draft: dict[str, Any] = {"new_hosts": ["sdw3", {"hostname": "sdw4", "address": "10.0.0.4"}]}
+    problems = add_hosts(draft, "SDW3=10.0.0.3 sdw5=10.0.0.4 sdw6=10.0.0.6 sdw7=10.0.0.6 sdw6")
+    assert problems == [
+        "SDW3=10.0.0.3: new host hostname sdw3 is given twice; name each host once",
+        "sdw5=10.0.0.4: new host address 10.0.0.4 is given twice; name each host once",
+        "sdw7=10.0.0.6: new host address 10.0.0.6 is given twice; name each host once",
+        "sdw6: new host hostname sdw6 is given twice; name each host once",
+    ]
+    assert host_lines(draft) == ["sdw3", "sdw4=10.0.0.4", "sdw6=10.0.0.6"]
+
+
 @pytest.mark.parametrize(
     ("typed", "kept", "said"),
     [
@@ -173,6 +194,17 @@ def test_added_hosts_come_back_in_the_draft_with_what_was_found(step):
     assert "memory is 4 GiB" in answer
     assert "not looked at" in answer
     assert draft_in(step(step="hosts", draft=GOOD, remove="sdw3").text)["new_hosts"] == ["sdw4=10.0.0.4"]
+
+
+@pytest.mark.parametrize(
+    ("path", "there", "added"), [("/wizard/step", 0, 1001), ("/wizard/step", 999, 2), ("/wizard/preview", 1001, 0)]
+)
+def test_too_many_hosts_are_counted_before_any_is_judged(step, monkeypatch, path, there, added):
+    monkeypatch.setattr(hosts, "validate_hostname", lambda name: pytest.fail(f"{name} is judged"))
+    draft = {"greenplum_conn_id": "dwh", "new_hosts": [f"old{number}" for number in range(there)]}
+    answer = step(path, step="hosts", draft=draft, add=",".join(f"new{number}" for number in range(added)))
+    assert answer.status_code == 422
+    assert "more than 1000 hosts" in answer.text
 
 
 def test_the_picture_needs_no_cluster_but_what_was_seen_of_it(step):

@@ -15,7 +15,7 @@ from greenplum_expansion.checks.catalogue import check
 from greenplum_expansion.checks.finding import Finding
 from greenplum_expansion.checks.hosts import Cluster, HostFacts, is_loopback, listed
 from greenplum_expansion.cluster.names import is_ip_address
-from greenplum_expansion.cluster.topology import Host, Topology
+from greenplum_expansion.cluster.topology import Host, Instance, Topology
 
 
 class DirectoryState(StrEnum):
@@ -79,14 +79,17 @@ def check_not_in_cluster(topology: Topology, hosts: Sequence[Host]) -> list[Find
     hosts more segments is another wish of the request.
     """
     findings = []
+    first: dict[str, Instance] = {}
+    for instance in topology.instances:
+        first.setdefault(instance.hostname, instance)
+        first.setdefault(instance.address, instance)
     for host in hosts:
-        known = [i for i in topology.instances if host.hostname in (i.hostname, i.address)]
-        known = known or [i for i in topology.instances if host.address in (i.hostname, i.address)]
+        known = first.get(host.hostname) or first.get(host.address)
         if known:
             findings.append(
                 Finding.error(
                     subject_of(host.hostname),
-                    f"it is in the cluster already, as host of {known[0]}",
+                    f"it is in the cluster already, as host of {known}",
                     "name only hosts that are not in gp_segment_configuration",
                 )
             )

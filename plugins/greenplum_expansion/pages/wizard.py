@@ -169,20 +169,33 @@ def add_hosts(draft: dict[str, Any], typed: str, topology: Topology | None = Non
 
     Nothing is added of what is wrong, nor twice, nor what is in the cluster as it was last seen.
     """
-    hosts: list[str] = host_lines(draft)
+    hosts = host_lines(draft)
+    taken = {name for line in hosts for name in _names(line)}
     problems = []
     for text in filter(None, _APART.split(typed)):
         try:
-            request = HostsSection.model_validate({HOSTS: [*hosts, text]})
+            (host,) = request_hosts(HostsSection.model_validate({HOSTS: [text]}))
         except ValidationError as error:
             # Of a bare name that is wrong it would be said twice, as it is the address, too.
             problems.append(f"{text}: {error.errors()[0]['msg'].removeprefix('Value error, ')}")
-        else:
-            taken = check_not_in_cluster(topology, request_hosts(request)[-1:]) if topology else []
-            problems += [f"{text}: {finding.problem}" for finding in taken]
-            hosts += [] if taken else [text]
+            continue
+        twice = [
+            name for name in (("hostname", host.hostname.lower()), ("address", host.address.lower())) if name in taken
+        ]
+        in_cluster = check_not_in_cluster(topology, [host]) if topology and not twice else []
+        problems += [f"{text}: new host {what} {name} is given twice; name each host once" for what, name in twice[:1]]
+        problems += [f"{text}: {finding.problem}" for finding in in_cluster]
+        if not twice and not in_cluster:
+            hosts.append(text)
+            taken |= _names(text)
     draft[HOSTS] = hosts
     return problems
+
+
+def _names(line: str) -> set[tuple[str, str]]:
+    """By which a host is told from others."""
+    hostname, separator, address = (part.strip().lower() for part in line.partition("="))
+    return {("hostname", hostname), ("address", address if separator else hostname)}
 
 
 def host_lines(draft: Mapping[str, Any]) -> list[str]:

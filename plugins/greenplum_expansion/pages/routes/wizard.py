@@ -84,13 +84,11 @@ def wizard(
 @router.post("/step")
 def step(request: Request, asked: Asked, session: SessionDep, user: GetUserDep, _: Acting) -> Response:
     """Judge the draft, and show the step that comes next."""
-    draft, gone, here = known(asked.draft), unknown(asked.draft), _step(asked.step)
+    draft, gone, here = _draft(asked), unknown(asked.draft), _step(asked.step)
     wrong = Judged()
     problems = add_hosts(draft, asked.add, _seen(_cluster(Records(session), user, draft))) if asked.add else []
     if asked.remove:
         draft[HOSTS] = [line for line in host_lines(draft) if line != asked.remove]
-    if len(host_lines(draft)) > _MOST_HOSTS:
-        raise HTTPException(422, f"more than {_MOST_HOSTS} hosts cannot be added at once")
     if asked.go == "next":
         wrong = judge(here, draft)
         if not wrong and here is not STEPS[-1]:
@@ -107,7 +105,7 @@ def step(request: Request, asked: Asked, session: SessionDep, user: GetUserDep, 
 @router.post("/preview")
 def preview(request: Request, asked: Asked, session: SessionDep, user: GetUserDep, _: Acting) -> Response:
     """What the draft comes to, as one types: errors, windows, forecast, hosts before and after, the request itself."""
-    draft, here = known(asked.draft), _step(asked.step)
+    draft, here = _draft(asked), _step(asked.step)
     values = {**_show(session, user, here, draft, judge(here, draft), []), "previewing": True}
     return fragment(request, "wizard_preview.html", values)
 
@@ -130,7 +128,7 @@ def look(asked: Asked, session: SessionDep, _: Acting, api: AirflowApiDep) -> di
 
     Its tables are measured beside it where the forecast is shown, else only if nobody has lately: it loads the cluster.
     """
-    draft, here = known(asked.draft), _step(asked.step)
+    draft, here = _draft(asked), _step(asked.step)
     measured = read_measured(Records(session), str(draft.get(CONNECTION, "")))
     is_forecast = here.key in _WITH_FORECAST
     measure = not measured.measuring and (is_forecast or not measured.is_fresh(datetime.now(UTC)))
@@ -185,6 +183,17 @@ def _said(error: ValidationError) -> str:
         field = ExpansionRequest.model_fields.get(str(detail["loc"][0])) if detail["loc"] else None
         said.append(f"{field.title}: {message}" if field and field.title else message)
     return "; ".join(said)
+
+
+def _draft(asked: Asked) -> dict[str, Any]:
+    """What of it can be shown; counted before anything is made of it.
+
+    :raises HTTPException: 422, it would be too many hosts
+    """
+    draft = known(asked.draft)
+    if len(host_lines(draft)) + len(asked.add.replace(",", " ").replace(";", " ").split()) > _MOST_HOSTS:
+        raise HTTPException(422, f"more than {_MOST_HOSTS} hosts cannot be added at once")
+    return draft
 
 
 def _step(key: str) -> Step:
