@@ -39,6 +39,28 @@ def auth_manager(database: None) -> Any:
 
 
 @pytest.fixture
+def forbid(auth_manager, monkeypatch):
+    """Take the right to some DAGs or connections from everybody; by method, or whatever is done."""
+    as_before = type(auth_manager).is_authorized_dag, type(auth_manager).is_authorized_connection
+
+    def forbid(*ids: str, methods: tuple[str, ...] = ("GET", "POST", "PUT", "DELETE")) -> None:
+        def dag(self: Any, *, method: str, user: Any, access_entity: Any = None, details: Any = None) -> bool:
+            names = (getattr(details, "id", None), getattr(access_entity, "name", None))
+            wanted = not (set(names) & set(ids) and method in methods)
+            return wanted and as_before[0](self, method=method, user=user, access_entity=access_entity, details=details)
+
+        def connection(self: Any, *, method: str, user: Any, details: Any = None) -> bool:
+            return getattr(details, "conn_id", None) not in ids and as_before[1](
+                self, method=method, user=user, details=details
+            )
+
+        monkeypatch.setattr(type(auth_manager), "is_authorized_dag", dag)
+        monkeypatch.setattr(type(auth_manager), "is_authorized_connection", connection)
+
+    return forbid
+
+
+@pytest.fixture
 def seeds(database: None) -> Iterator[Seeds]:
     """An Airflow that is alive, without runs and connections, to be filled."""
     sown = Seeds()

@@ -62,6 +62,7 @@ def expansion(seeds):
     seeds.connection("dwh")
     seeds.run()
     seeds.task("check_cluster.connection", "success")
+    seeds.task("redistribute.move_tables", "running")
     return seeds
 
 

@@ -319,6 +319,36 @@ def test_steering_without_sense_is_refused(client, moving, airflow, body):
     assert airflow.requests == []
 
 
+@pytest.mark.parametrize(
+    ("dag_id", "state"),
+    [
+        ("greenplum_look", "running"),
+        ("greenplum_rollback", "running"),
+        ("greenplum_expand", None),
+        ("greenplum_expand", "success"),
+        ("greenplum_redistribute", "failed"),
+    ],
+)
+def test_only_tables_that_move_are_steered(client, seeds, airflow, dag_id, state):
+    seeds.dag(*DAGS)
+    seeds.run(dag_id)
+    seeds.task("redistribute.move_tables", state, dag_id=dag_id)
+    headers = {"X-Greenplum-Token": token_of(client), "Sec-Fetch-Site": "same-origin"}
+    answer = client.post(url(BASE + "/steer", dag_id), json={"action": "pause"}, headers=headers)
+    assert answer.status_code == 409
+    assert "moves no tables now" in answer.text
+    assert airflow.requests == []
+
+
+@pytest.mark.parametrize(("method", "what"), [("PUT", "TASK_INSTANCE"), ("POST", "RUN")])
+def test_the_buttons_that_steer_are_for_whom_the_route_lets(client, moving, airflow, forbid, method, what):
+    assert 'id="pause"' in client.get(url(BASE)).text
+    forbid(what, methods=(method,))
+    assert 'id="pause"' not in client.get(url(BASE)).text
+    assert post(client, "/steer", {"action": "pause"}).status_code == 403
+    assert airflow.requests == []
+
+
 def test_nothing_of_a_run_that_is_over_is_steered(client, seeds, airflow):
     seeds.dag(*DAGS)
     seeds.run(state="success", minutes=3)

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 from airflow.api_fastapi.app import get_auth_manager
-from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
+from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity, DagDetails
 from airflow.api_fastapi.common.db.common import SessionDep
 from airflow.api_fastapi.core_api.security import GetUserDep, requires_access_dag
 from airflow.configuration import conf
@@ -65,6 +65,32 @@ def starting(dag_id: str) -> list[Any]:
 def retrying() -> list[Any]:
     """To clear tasks of the run in the path."""
     return [*reading(), _allowed("PUT", DagAccessEntity.TASK_INSTANCE, None)]
+
+
+def may_steer(user: Any, dag_id: str) -> bool:
+    """Whether somebody may pause moves of a run of `dag_id`: it is a change of that run, by starting another one.
+
+    The route demands it, and the page shows the buttons to whom it lets.
+    """
+    ask = get_auth_manager().is_authorized_dag
+    wanted: tuple[tuple[Any, DagAccessEntity, str], ...] = (
+        ("PUT", DagAccessEntity.TASK_INSTANCE, dag_id),
+        ("POST", DagAccessEntity.RUN, STEER),
+    )
+    return all(
+        ask(method=method, access_entity=entity, details=DagDetails(id=name), user=user)
+        for method, entity, name in wanted
+    )
+
+
+def _require_steer(dag_id: str, user: GetUserDep) -> None:
+    if not may_steer(user, dag_id):
+        raise HTTPException(403, "Forbidden")
+
+
+def steering() -> list[Any]:
+    """To pause and resume the moves of the run in the path."""
+    return [*reading(), Depends(_require_steer)]
 
 
 def answering() -> list[Any]:

@@ -13,7 +13,7 @@ from airflow.api_fastapi.core_api.security import GetUserDep
 from fastapi import APIRouter, HTTPException, Query, Request
 from fastapi.responses import Response
 
-from greenplum_expansion.pages.access import STEER, asked, reading
+from greenplum_expansion.pages.access import STEER, asked, may_steer, reading
 from greenplum_expansion.pages.ahead import read_ahead
 from greenplum_expansion.pages.bar import key_of, read_all
 from greenplum_expansion.pages.expansion import MOVE, Live, read_found, read_live, read_tables
@@ -23,7 +23,6 @@ from greenplum_expansion.pages.records import Records, Run
 from greenplum_expansion.pages.related import read_related
 from greenplum_expansion.pages.rendering import HEADERS, STATIC, fragment, page, text
 from greenplum_expansion.pages.reports import Told, read_report
-from greenplum_expansion.pages.routes.clusters import may_start
 from greenplum_expansion.pages.tables import SORTS, WORDS, Wanted, select
 
 router = APIRouter(prefix="/runs/{dag_id}/{run_id}", dependencies=reading())
@@ -208,7 +207,7 @@ def _live(records: Records, run: Run, user: Any) -> dict[str, Any]:
         "words": WORDS,
         "sorts": SORTS,
         "may_retry": may_change(user, run.dag_id, DagAccessEntity.TASK_INSTANCE),
-        "may_steer": run.is_active and may_start(user, STEER) and STEER in records.installed((STEER,)),
+        "may_steer": now.moving is not None and may_steer(user, run.dag_id) and STEER in records.installed((STEER,)),
     }
 
 

@@ -8,16 +8,17 @@ from airflow.api_fastapi.common.db.common import SessionDep
 from fastapi import APIRouter, HTTPException
 from pydantic import BaseModel, ConfigDict, Field
 
-from greenplum_expansion.pages.access import STEER, Acting, answering, retrying, starting
+from greenplum_expansion.pages.access import EXPAND, REDISTRIBUTE, STEER, Acting, answering, retrying, steering
 from greenplum_expansion.pages.airflow_api import AirflowApiDep
-from greenplum_expansion.pages.expansion import tasks_to_clear
+from greenplum_expansion.pages.expansion import MOVE, tasks_to_clear
+from greenplum_expansion.pages.phases import AT_WORK
 from greenplum_expansion.pages.records import Records
 from greenplum_expansion.pages.routes.expansion import require_run
 
 _RUN = "/runs/{dag_id}/{run_id}"
 answers = APIRouter(prefix=_RUN, dependencies=answering())
 retries = APIRouter(prefix=_RUN, dependencies=retrying())
-steers = APIRouter(prefix=_RUN, dependencies=[*retrying(), *starting(STEER)])
+steers = APIRouter(prefix=_RUN, dependencies=steering())
 
 
 class Body(BaseModel):
@@ -82,9 +83,11 @@ class Steer(Body):
 @steers.post("/steer")
 def steer(dag_id: str, run_id: str, asked: Steer, session: SessionDep, _: Acting, api: AirflowApiDep) -> dict[str, str]:
     """Start greenplum_steer; it takes effect with the next move."""
-    run = require_run(Records(session), dag_id, run_id)
-    if not run.is_active:
-        raise HTTPException(409, f"run {run_id} is over; nothing of it can be steered")
+    records = Records(session)
+    run = require_run(records, dag_id, run_id)
+    moves = any(task.task_id == MOVE and task.state in AT_WORK for task in records.tasks(dag_id, run_id))
+    if not (run.is_active and dag_id in (EXPAND, REDISTRIBUTE) and moves):
+        raise HTTPException(409, f"run {run_id} moves no tables now; nothing of it can be steered")
     if (asked.action == "sessions") != (asked.sessions is not None):
         raise HTTPException(422, "a number of tables at a time goes with 'sessions', and only with it")
     conf = {"greenplum_conn_id": run.connection, **asked.model_dump(exclude_none=True)}
