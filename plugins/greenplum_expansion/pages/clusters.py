@@ -16,7 +16,7 @@ from greenplum_expansion.pages.records import Left, Records, Run
 
 CHANGING = (EXPAND, ROLL_BACK, REDISTRIBUTE)
 """DAGs that work on a cluster; beside one of their runs no expansion may begin."""
-_LOOKED_AT = 40  # runs whose results are read to find the last look at each cluster
+_LOOKED_AT = 40  # looks at a cluster that are searched for would-be hosts
 
 
 @dataclass(frozen=True)
@@ -93,22 +93,22 @@ def read_clusters(records: Records, connections: Mapping[str, str]) -> list[Clus
 
     :param connections: those the user may know of; clusters that runs name are seen by whoever may see the runs
     """
-    runs = records.runs((EXPAND, LOOK, ROLL_BACK, REDISTRIBUTE))
-    names = sorted({*connections, *(run.connection for run in runs)})
-    looks = _looks(records, [run for run in runs if run.dag_id == LOOK][:_LOOKED_AT])
+    last, active = records.last_runs(CHANGING), records.runs((*CHANGING, LOOK), active=True)
+    looks = _looks(records)
     busy = records.busy(CHANGING)
     found = []
-    for name in names:
-        own = [run for run in runs if run.connection == name]
-        seen, problems = next((looks[run.run_id] for run in own if run.run_id in looks), (None, ()))
+    for name in sorted({*connections, *looks, *(run.connection for run in (*last, *active))}):
+        seen, problems = looks.get(name, (None, ()))
+        at_work = [run for run in active if run.connection == name]
+        own = [run for run in last if run.connection == name and not run.is_dry]
         found.append(
             Cluster(
                 conn_id=name,
                 description=connections.get(name, ""),
                 look=seen,
-                looking=next((run for run in own if run.dag_id == LOOK and run.is_active), None),
-                active=active_of(own),
-                last=next((run for run in own if run.dag_id == EXPAND and not run.conf.get("dry_run")), None),
+                looking=next((run for run in at_work if run.dag_id == LOOK), None),
+                active=active_of(at_work),
+                last=next((run for run in own if run.dag_id == EXPAND), None),
                 problems=problems,
                 is_busy=name in busy,
             )
@@ -142,23 +142,22 @@ def _look(data: Any) -> Look:
     return look
 
 
-def _looks(records: Records, runs: Sequence[Run]) -> dict[str, tuple[Look | None, tuple[Finding, ...]]]:
-    """By run what was seen; a look that is not over yet is none."""
-    if not runs:
-        return {}
+def _looks(records: Records) -> dict[str, tuple[Look | None, tuple[Finding, ...]]]:
+    """By connection what was seen last, and what the newest look has found: it may have met no cluster that answers."""
+    newest: dict[tuple[str, str], tuple[Run, Left]] = {}
+    for run, left in records.left_last(LOOK, "cluster", ("cluster", "findings")):
+        newest.setdefault((run.connection, left.key), (run, left))
     found: dict[str, tuple[Look | None, tuple[Finding, ...]]] = {}
-    for run_id, left in records.left(LOOK, [run.run_id for run in runs], keys=("cluster", "findings")):
-        if left.task_id != "cluster":
-            continue
-        look, problems = found.get(run_id, (None, ()))
+    for (name, key), (run, left) in newest.items():
+        look, problems = found.get(name, (None, ()))
         try:
-            if left.key == "cluster":
+            if key == "cluster":
                 look = parsed(left, _look)
             else:
                 problems = (*problems, *worst_first(findings(left)))
         except Illegible as error:
-            problems = (*problems, Finding.error(f"run {run_id}", str(error), "look again"))
-        found[run_id] = (look, problems)
+            problems = (*problems, Finding.error(f"run {run.run_id}", str(error), "look again"))
+        found[name] = (look, problems)
     return found
 
 
@@ -188,7 +187,7 @@ class HostLooks:
 
 def read_host_looks(records: Records, conn_id: str, hosts: Sequence[str]) -> HostLooks:
     """For each host the newest look at this cluster that was asked to look at it."""
-    runs = [run for run in records.runs((LOOK,)) if run.connection == conn_id][:_LOOKED_AT]
+    runs = [run for run in records.runs((LOOK,), whole=True) if run.connection == conn_id][:_LOOKED_AT]
     asked = {typed: next((run for run in runs if typed in _typed(run)), None) for typed in hosts}
     result = HostLooks()
     wanted = {run.run_id: run for run in asked.values() if run}

@@ -29,7 +29,10 @@ RECENT = 200  # runs that are looked through; far more than have something to te
 
 @dataclass(frozen=True)
 class Run:
-    """A DAG run; `conf` is what was asked for."""
+    """A DAG run.
+
+    :param conf: what was asked for; where many runs are read, only as much of it as lists of runs need (`_SHORT`)
+    """
 
     dag_id: str
     run_id: str
@@ -48,6 +51,11 @@ class Run:
         """As asked for; a run that the schedule begins is for the connection of the deployment."""
         default = read_schedule().connection if self.dag_id in (REDISTRIBUTE, STEER) else DEFAULT_CONNECTION
         return str(self.conf.get("greenplum_conn_id") or default)
+
+    @property
+    def is_dry(self) -> bool:
+        """It changes nothing; `true` and no other word says so, as for Airflow's own check of what is asked for."""
+        return self.conf.get("dry_run") is True
 
 
 @dataclass(frozen=True)
@@ -140,7 +148,7 @@ class Records:
         hidden = [dag_id for dag_id in dag_ids if dag_id not in self._readable]
         if not hidden:
             return set()
-        statement = select(*_RUN).where(DagRun.dag_id.in_(hidden), DagRun.state.in_(_ACTIVE))
+        statement = select(*_LISTED).where(DagRun.dag_id.in_(hidden), DagRun.state.in_(_ACTIVE))
         return {_run(row).connection for row in self._session.execute(statement)}
 
     def connections(self) -> dict[str, str]:
@@ -177,14 +185,68 @@ class Records:
         )
         return {str(row[0]): row[1] for row in self._session.execute(statement) if row[1] is not None}
 
-    def runs(self, dag_ids: Sequence[str], *, active: bool = False) -> list[Run]:
-        """The newest runs first."""
-        statement = (
-            select(*_RUN).where(DagRun.dag_id.in_(self._known(dag_ids))).order_by(DagRun.id.desc()).limit(RECENT)
-        )
-        if active:
-            statement = statement.where(DagRun.state.in_(_ACTIVE))
+    def runs(self, dag_ids: Sequence[str], *, active: bool = False, whole: bool = False) -> list[Run]:
+        """The newest runs first.
+
+        :param active: those that are not over, all of them
+        :param whole: with all of what was asked for: hundreds of hosts a run, maybe
+        """
+        columns = _RUN if whole else _LISTED
+        statement = select(*columns).where(DagRun.dag_id.in_(self._known(dag_ids))).order_by(DagRun.id.desc())
+        statement = statement.where(DagRun.state.in_(_ACTIVE)) if active else statement.limit(RECENT)
         return [_run(row) for row in self._session.execute(statement)]
+
+    def last_runs(self, dag_ids: Sequence[str]) -> list[Run]:
+        """Of each DAG and cluster the run that was asked for last, and the one that ended last; dry runs apart.
+
+        However many runs of other clusters are newer. The newest first.
+        """
+        of_each = [DagRun.dag_id, *_OF_EACH]
+        begun = func.row_number().over(partition_by=of_each, order_by=DagRun.id.desc())
+        is_open = case((DagRun.end_date.is_(None), 1), else_=0)
+        ended = func.row_number().over(partition_by=of_each, order_by=(is_open, DagRun.end_date.desc()))
+        ranked = (
+            select(DagRun.id, begun.label("begun"), ended.label("ended"))
+            .where(DagRun.dag_id.in_(self._known(dag_ids)))
+            .subquery()
+        )
+        statement = (
+            select(*_LISTED)
+            .join(ranked, ranked.c.id == DagRun.id)
+            .where(or_(ranked.c.begun == 1, ranked.c.ended == 1))
+            .order_by(DagRun.id.desc())
+        )
+        return [_run(row) for row in self._session.execute(statement)]
+
+    def left_last(self, dag_id: str, task_id: str, keys: Iterable[str]) -> list[tuple[Run, Left]]:
+        """What this task left last under each of these keys, for each cluster, in the newest two thousand runs."""
+        x = XComModel
+        newest = (
+            select(DagRun.id, DagRun.conf)
+            .where(DagRun.dag_id.in_(self._known([dag_id])))
+            .order_by(DagRun.id.desc())
+            .limit(_FAR)
+            .subquery()
+        )
+        rank = func.row_number().over(
+            partition_by=(newest.c.conf["greenplum_conn_id"], x.key), order_by=newest.c.id.desc()
+        )
+        ranked = (
+            select(newest.c.id, x.key, rank.label("place"))
+            .join(x, x.dag_run_id == newest.c.id)
+            .where(x.task_id == task_id, x.key.in_(list(keys)), x.map_index == -1)
+            .subquery()
+        )
+        statement = (
+            select(*_LISTED, x.task_id, x.map_index, x.key, x.value, x.timestamp)
+            .join(ranked, and_(ranked.c.id == DagRun.id, ranked.c.place == 1))
+            .join(x, and_(x.dag_run_id == DagRun.id, x.task_id == task_id, x.map_index == -1, x.key == ranked.c.key))
+            .order_by(DagRun.id.desc())
+        )
+        return [
+            (_run(row), Left(row.task_id, row.map_index, row.key, XComModel.deserialize_value(row), row.timestamp))
+            for row in self._session.execute(statement)
+        ]
 
     def work(self, dag_ids: Sequence[str], since: datetime, progress_key: str, most: int = 12) -> list[Work]:
         """What is under way, and what has ended since: all that the task bar shows, in one statement. Newest first."""
@@ -206,7 +268,7 @@ class Records:
         )
         matters: Any = func.max(case((ti.state == "awaiting_input", 2), (ti.state == "failed", 1), else_=0))
         statement = (
-            select(*_RUN, ti.task_id.label("task_id"), matters.label("matters"), left.label("value"))
+            select(*_LISTED, ti.task_id.label("task_id"), matters.label("matters"), left.label("value"))
             .join(newest, newest.c.id == DagRun.id)
             .outerjoin(ti, and_(ti.dag_id == DagRun.dag_id, ti.run_id == DagRun.run_id, ti.state.in_(_TOLD)))
             .group_by(DagRun.id, ti.task_id)
@@ -307,17 +369,30 @@ class Records:
 
 _ACTIVE = ("queued", "running")
 _TOLD = ("running", "deferred", "up_for_retry", "awaiting_input", "failed")
+_FAR = 2000
+"""Looks among which the last at each cluster is looked for: in the wizard every host that is typed begins one."""
+_SHORT = ("greenplum_conn_id", "dry_run", "expansion_id", "with_tables")
+"""What of a request lists of runs need; a whole one may name a thousand hosts, and lists are read every few seconds."""
+_OF_EACH = tuple(DagRun.conf[name] for name in _SHORT[:2])
 _RUN = (
     DagRun.dag_id,
     DagRun.run_id,
     DagRun.state,
-    DagRun.conf,
     DagRun.start_date,
     DagRun.end_date,
     DagRun.triggering_user_name,
+    DagRun.conf,
 )
+_LISTED = (*_RUN[:-1], *(DagRun.conf[name].label(f"conf_{name}") for name in _SHORT))
 
 
 def _run(row: Any) -> Run:
-    conf = row.conf if isinstance(row.conf, dict) else {}
-    return Run(row.dag_id, row.run_id, str(row.state), conf, row.start_date, row.end_date, row[6] or "")
+    found = row._mapping
+    if "conf" in found:
+        conf = found["conf"] if isinstance(found["conf"], dict) else {}
+    else:
+        conf = {name: found[f"conf_{name}"] for name in _SHORT if found[f"conf_{name}"] is not None}
+        # SQLite extracts `true` as 1.
+        conf = {name: bool(value) if isinstance(value, int) else value for name, value in conf.items()}
+    state, asked_by = str(row.state), row.triggering_user_name or ""
+    return Run(row.dag_id, row.run_id, state, conf, row.start_date, row.end_date, asked_by)

@@ -116,7 +116,7 @@ def _is_of(rollback: Run, run: Run, runs: list[Run]) -> bool:
     if name := rollback.conf.get("expansion_id"):
         return bool(name == expansion_id(run.run_id))
     before = runs[runs.index(rollback) + 1 :]
-    newest = next((other for other in before if other.dag_id == EXPAND and not other.conf.get("dry_run")), None)
+    newest = next((other for other in before if other.dag_id == EXPAND and not other.is_dry), None)
     return newest == run
 
 
@@ -152,7 +152,7 @@ def _expansion_of(records: Records, run: Run, said: Any) -> Run | None:
     if run.dag_id == REDISTRIBUTE:
         return None  # it has found none (yet)
     before = (other for other in same if not (other.started and run.started and other.started > run.started))
-    return next((other for other in before if not other.conf.get("dry_run")), None)
+    return next((other for other in before if not other.is_dry), None)
 
 
 def _found(said: dict[str, Any]) -> Found:
