@@ -128,3 +128,32 @@ def test_it_costs_one_question(client, moving):
     with counted() as statements:
         told(client)
     assert len([statement for statement in statements if "revoked_token" not in statement]) == 1  # who is logged in
+
+
+def test_what_goes_on_is_told_however_much_has_ended_since(client, moving):
+    for number in range(13):
+        moving.run("greenplum_redistribute", f"night-{number}")
+        ended(f"night-{number}", "success", 13 - number)
+    assert "Expansion of dwh : Move the tables, 60 % moved" in told(client)
+
+
+def test_what_goes_on_is_told_beside_any_number_of_failures(client, moving):
+    for number in range(13):
+        moving.run(run_id=f"failed-{number}", greenplum_conn_id=f"cluster-{number}")
+        ended(f"failed-{number}", "failed", 1)
+    shown = told(client)
+    assert "Expansion of dwh : Move the tables, 60 % moved" in shown
+    assert shown.count("failed") == 4
+
+
+def test_what_was_closed_makes_room(client, moving):
+    for number in range(9):
+        moving.run(run_id=f"failed-{number}", greenplum_conn_id=f"cluster-{number}")
+        ended(f"failed-{number}", "failed", 1)
+    for left in (4, 1):
+        marks = re.findall(r'data-close="([^"]+)"', client.get("/greenplum/bar").text)
+        closed = [mark for mark in marks if mark != marks[0]]  # what goes on stands first, and stays
+        client.cookies.set(CLOSED_COOKIE, ".".join([*client.cookies.get(CLOSED_COOKIE, "").split("."), *closed]))
+        shown = told(client)
+        assert "Expansion of dwh : Move the tables" in shown
+        assert shown.count(": failed") == left

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
-from greenplum_expansion.pages.access import REDISTRIBUTE
 from greenplum_expansion.pages.clusters import CHANGING
 from greenplum_expansion.pages.health import read_troubles
 from greenplum_expansion.pages.legible import PROGRESS, fits
@@ -41,13 +41,20 @@ class Entry:
 
 @dataclass(frozen=True)
 class Bar:
-    """All entries.
+    """All entries, what is under way first.
 
     :param beside: run (``dag_id/run_id``) of the page it stands on, which tells of that itself
     """
 
     entries: tuple[Entry, ...]
     beside: str = ""
+
+    def shown(self, closed: Collection[str]) -> tuple[Entry, ...]:
+        """Those for which there is room; what somebody has closed takes none.
+
+        :param closed: marks
+        """
+        return tuple(entry for entry in self.entries if entry.mark not in closed)[:_MOST]
 
 
 def read_all(records: Records, beside: str = "") -> dict[str, Any]:
@@ -58,8 +65,8 @@ def read_all(records: Records, beside: str = "") -> dict[str, Any]:
 def read_bar(records: Records, beside: str = "") -> Bar:
     """By one small question."""
     found = records.work(CHANGING, datetime.now(UTC) - _LATELY, "progress")
-    entries = [_entry(work) for work in found if _is_told(work, found)]
-    return Bar(tuple(entry for entry in entries if key_of(entry.run) != beside)[:_MOST], beside)
+    told = [work for work in found if _is_told(work, found) and key_of(work.run) != beside]
+    return Bar(tuple(_entry(work) for work in told), beside)
 
 
 def key_of(run: Run) -> str:
@@ -68,14 +75,10 @@ def key_of(run: Run) -> str:
 
 
 def _is_told(work: Work, found: list[Work]) -> bool:
-    """What goes on, and of what is over the last, but no window that ended well: there is one every night."""
+    """What goes on; and how the last run ended, until the next one begins."""
     run = work.run
-    if run.is_active:
-        return True
-    if run.dag_id == REDISTRIBUTE and run.state == "success":
-        return False
     same = [other.run for other in found if (other.run.dag_id, other.run.connection) == (run.dag_id, run.connection)]
-    return same[0] == run
+    return run.is_active or same[0] == run
 
 
 def _entry(work: Work) -> Entry:

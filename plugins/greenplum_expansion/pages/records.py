@@ -21,6 +21,11 @@ from sqlalchemy import and_, case, func, or_, select
 from sqlalchemy.orm import Session
 
 from greenplum_expansion.pages.access import READABLE, REDISTRIBUTE, STEER
+from greenplum_expansion.pages.rows import Found as Found
+from greenplum_expansion.pages.rows import Left as Left
+from greenplum_expansion.pages.rows import Question as Question
+from greenplum_expansion.pages.rows import Schedule as Schedule
+from greenplum_expansion.pages.rows import Task as Task
 from greenplum_expansion.provider_info import CONNECTION_TYPE
 from greenplum_expansion.schedule import DEFAULT_CONNECTION, read_schedule
 
@@ -59,20 +64,6 @@ class Run:
 
 
 @dataclass(frozen=True)
-class Task:
-    """One task instance; `label` tells mapped ones apart."""
-
-    task_id: str
-    map_index: int
-    state: str | None
-    started: datetime | None
-    ended: datetime | None
-    try_number: int
-    label: str
-    queued: datetime | None = None
-
-
-@dataclass(frozen=True)
 class Work:
     """A run that is under way, or has ended lately.
 
@@ -83,51 +74,6 @@ class Work:
     run: Run
     tasks: dict[str, str]
     progress: Mapping[str, Any] | None
-
-
-@dataclass(frozen=True)
-class Schedule:
-    """When a DAG runs by itself; paused, it does not."""
-
-    is_paused: bool
-    next_run: datetime | None
-
-
-@dataclass(frozen=True)
-class Left:
-    """What one task instance left under one key."""
-
-    task_id: str
-    map_index: int
-    key: str
-    value: Any
-    at: datetime
-
-
-@dataclass(frozen=True)
-class Found:
-    """A value, and the run it was left in."""
-
-    run_id: str
-    value: Any
-
-
-@dataclass(frozen=True)
-class Question:
-    """What a task asks a person, unanswered."""
-
-    task_id: str
-    map_index: int
-    subject: str
-    body: str
-    options: tuple[str, ...]
-    params: Mapping[str, Any]
-    asked: datetime
-
-    @property
-    def mark(self) -> str:
-        """Another one for another question."""
-        return f"{self.task_id}.{self.map_index}.{int(self.asked.timestamp())}"
 
 
 class Records:
@@ -248,13 +194,28 @@ class Records:
             for row in self._session.execute(statement)
         ]
 
-    def work(self, dag_ids: Sequence[str], since: datetime, progress_key: str, most: int = 12) -> list[Work]:
-        """What is under way, and what has ended since: all that the task bar shows, in one statement. Newest first."""
+    def work(self, dag_ids: Sequence[str], since: datetime, progress_key: str, most: int = 60) -> list[Work]:
+        """What is under way, and of each DAG and cluster the last run, if it has ended since, in one statement.
+
+        What is under way first, then the newest; no window that ended well, as there is one every night.
+        """
         ti, x = TaskInstance, XComModel
-        newest = (
-            select(DagRun.id)
+        active: Any = case((DagRun.state.in_(_ACTIVE), 1), else_=0)
+        place = func.row_number().over(partition_by=[DagRun.dag_id, _OF_EACH[0]], order_by=DagRun.id.desc())
+        lately = (
+            select(DagRun.id, DagRun.dag_id, DagRun.state, active.label("active"), place.label("place"))
             .where(DagRun.dag_id.in_(self._known(dag_ids)), or_(DagRun.state.in_(_ACTIVE), DagRun.end_date >= since))
-            .order_by(DagRun.id.desc())
+            .subquery()
+        )
+        told = lately.c
+        newest = (
+            select(told.id, told.active)
+            .where(
+                or_(
+                    told.active == 1, and_(told.place == 1, ~and_(told.dag_id == REDISTRIBUTE, told.state == "success"))
+                )
+            )
+            .order_by(told.active.desc(), told.id.desc())
             .limit(most)
             .subquery()
         )
@@ -271,8 +232,8 @@ class Records:
             select(*_LISTED, ti.task_id.label("task_id"), matters.label("matters"), left.label("value"))
             .join(newest, newest.c.id == DagRun.id)
             .outerjoin(ti, and_(ti.dag_id == DagRun.dag_id, ti.run_id == DagRun.run_id, ti.state.in_(_TOLD)))
-            .group_by(DagRun.id, ti.task_id)
-            .order_by(DagRun.id.desc(), func.min(ti.start_date))
+            .group_by(DagRun.id, newest.c.active, ti.task_id)
+            .order_by(newest.c.active.desc(), DagRun.id.desc(), func.min(ti.start_date))
         )
         found: dict[tuple[str, str], Work] = {}
         for row in self._session.execute(statement):
