@@ -14,6 +14,7 @@ import pytest
 from airflow.models.xcom import XComModel
 from sqlalchemy import delete, event, update
 
+from greenplum_expansion.pages import expansion
 from greenplum_expansion.pages.access import DAGS
 from greenplum_expansion.planning.record import CHUNK, TableRecord
 from greenplum_expansion.planning.section import Section
@@ -92,6 +93,11 @@ def test_before_that_it_is_one(client, seeds):
     assert len([s for s in statements if "FROM task_instance" in s or "FROM xcom" in s]) == 1
 
 
+def read_anew() -> None:
+    """As a server does that has just begun."""
+    expansion._unpacked.clear()
+
+
 class counted:  # noqa: N801 - a context manager, used like a function
     """The statements sent to Airflow's database meanwhile."""
 
@@ -152,8 +158,42 @@ def test_tables_are_searched_filtered_and_leafed_through(client, moving):
 
 def test_a_list_that_has_changed_is_read_anew(client, moving):
     assert "60 moved" in client.get(url(BASE + "/tables")).text
-    moving.left("redistribute.watch_progress", "moved.0", leave([replace(t, state="c") for t in many(100)])["moved.0"])
+    tables = [replace(t, state="c") for t in [*many(99), TableRecord("dwh", f'sales."{EVIL}"', 5)]]
+    moving.left("redistribute.watch_progress", "moved.0", leave(tables)["moved.0"])
     assert "100 moved" in client.get(url(BASE + "/tables")).text
+
+
+@pytest.mark.parametrize("more", [0, 1])
+def test_a_list_that_is_being_left_anew_is_shown_as_it_was(client, seeds, more):
+    seeds.run()
+    seeds.task("redistribute.move_tables", "running")
+    watching = "redistribute.watch_progress"
+    old = [TableRecord("dwh", "a.first", 1, "c", 2.0), TableRecord("dwh", "a.second", 1)]
+    new = [TableRecord("dwh", "a.zeroth", 1)] * more + [old[1], old[0]]
+
+    def rows() -> list[list[str]]:
+        listed = client.get(url(BASE + "/tables"))
+        assert listed.status_code == 200
+        return re.findall(r"dwh\.(a\.\w+)</td>.*?<span class=\"tag [a-z]+\">(\w+)</span>", listed.text, re.S)
+
+    shown = {
+        "old": [("a.first", "moved"), ("a.second", "waiting")],
+        "none": [],
+        "new": [(t.name, {"c": "moved", "-": "waiting"}[t.state]) for t in new],
+    }
+    for seen_before in (True, False):
+        for key, value in leave(old).items():
+            seeds.left(watching, key, value)
+        if seen_before:
+            assert rows() == shown["old"]
+        else:
+            read_anew()
+        left = leave(new)
+        seeds.left(watching, "tables.0", left["tables.0"])
+        assert rows() == shown["old" if seen_before else "none"]
+        seeds.left(watching, "moved.0", left["moved.0"])
+        seeds.left(watching, "tables", left["tables"])
+        assert rows() == shown["new"]
 
 
 def test_of_a_list_that_goes_on_only_what_has_changed_is_read(client, seeds):

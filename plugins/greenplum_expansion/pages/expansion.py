@@ -30,7 +30,7 @@ from greenplum_expansion.pages.records import Records, Run, Task
 from greenplum_expansion.pages.runbooks import ONE_AT_A_TIME, RUNBOOK, phases_of
 from greenplum_expansion.planning.plan import Plan
 from greenplum_expansion.planning.progress import human_seconds
-from greenplum_expansion.planning.record import LIST_KEY, MOVES_KEY, NAMES_PREFIX, STATES_PREFIX, TableList
+from greenplum_expansion.planning.record import LIST_KEY, MOVES_KEY, NAMES_PREFIX, STATES_PREFIX, OtherList, TableList
 from greenplum_expansion.planning.section import Section, join_sections
 from greenplum_expansion.planning.windows import parse_zone
 
@@ -202,6 +202,8 @@ def tasks_to_clear(task_id: str, task_ids: Iterable[str]) -> list[str]:
 def read_tables(records: Records, run: Run) -> TableList:
     """The list of tables; unpacked once, as people search and leaf through it, and then only where it has changed.
 
+    While it is being left anew it is as it was before; empty for a server that has not seen it then.
+
     :raises Illegible: it is something else
     """
     key, version = (run.dag_id, run.run_id), records.stamps(run.dag_id, run.run_id, _OF_THE_LIST)
@@ -214,6 +216,8 @@ def read_tables(records: Records, run: Run) -> TableList:
         if tables is None:
             left = records.left(run.dag_id, run.run_id, keys=(LIST_KEY,), prefixes=(NAMES_PREFIX, STATES_PREFIX))
             tables = TableList.assemble((entry.key, entry.value) for _, entry in left)
+    except OtherList:
+        return TableList() if last is None else last[1]
     except WRONG as error:
         raise Illegible(WATCH, LIST_KEY) from error
     with _lock:

@@ -96,8 +96,9 @@ def encode_names(tables: Sequence[TableRecord]) -> str:
 
 
 def encode_states(tables: Sequence[TableRecord]) -> str:
-    """What of a chunk changes."""
+    """What of a chunk changes; with a mark of the tables it is of, as it is left beside their names, not with them."""
     columns = {
+        "of": _mark([table.dbname for table in tables], [table.name for table in tables]),
         "state": "".join(table.state for table in tables),
         "seconds": [None if table.seconds is None else round(table.seconds, 1) for table in tables],
         "failed": {
@@ -107,6 +108,10 @@ def encode_states(tables: Sequence[TableRecord]) -> str:
         },
     }
     return _pack(columns)
+
+
+class OtherList(ValueError):
+    """States and names are of different lists: one is being left anew."""
 
 
 class TableList:
@@ -129,7 +134,7 @@ class TableList:
     def assemble(cls, left: Iterable[tuple[str, Any]]) -> TableList:
         """From what was left under the keys above; empty if the list is not complete (yet).
 
-        :raises ValueError: names and states are of different lists
+        :raises OtherList: names and states are of different lists
         """
         values = dict(left)
         tables = cls()
@@ -151,17 +156,24 @@ class TableList:
         self.roots += [roots[place] for place in fixed["root"]] if "root" in fixed else [""] * count
         changed: dict[str, Any]
         changed = _unpack(states) if states else {"state": "-" * count, "seconds": [None] * count, "failed": {}}
-        if len(changed["state"]) != count or len(changed["seconds"]) != count:
-            raise ValueError(f"{count} names, but {len(changed['state'])} states are recorded")
+        self._hold(changed, begin, count)
         self.states += changed["state"]
         self.seconds += changed["seconds"]
         self.failed.update({begin + int(number): (said[0], said[1]) for number, said in changed["failed"].items()})
+
+    def _hold(self, changed: Mapping[str, Any], begin: int, count: int) -> None:
+        """:raises OtherList: what changed is not of the `count` tables from `begin` on"""
+        if len(changed["state"]) != count or len(changed["seconds"]) != count:
+            raise OtherList(f"{count} names, but {len(changed['state'])} states are recorded")
+        end = begin + count
+        if "of" in changed and changed["of"] != _mark(self.dbnames[begin:end], self.names[begin:end]):
+            raise OtherList(f"{count} names, but states of other tables are recorded")
 
     def with_states(self, left: Mapping[str, str]) -> TableList:
         """The same tables, with what became of some chunks of them since; the rest is shared.
 
         :param left: what was left anew, under keys that begin with `STATES_PREFIX`
-        :raises ValueError: names and states are of different lists
+        :raises OtherList: names and states are of different lists
         """
         tables = TableList()
         tables.dbnames, tables.names, tables.sizes, tables.roots = self.dbnames, self.names, self.sizes, self.roots
@@ -169,8 +181,7 @@ class TableList:
         for key, states in left.items():
             begin = int(key.removeprefix(STATES_PREFIX)) * CHUNK
             changed, count = _unpack(states), len(self.names[begin : begin + CHUNK])
-            if len(changed["state"]) != count or len(changed["seconds"]) != count:
-                raise ValueError(f"{count} names, but {len(changed['state'])} states are recorded")
+            self._hold(changed, begin, count)
             end = begin + count
             tables.states = tables.states[:begin] + changed["state"] + tables.states[end:]
             tables.seconds[begin:end] = changed["seconds"]
@@ -239,6 +250,11 @@ def windows_around(calendar: Calendar, begin: datetime, now: datetime) -> list[l
     return [
         [window.start.timestamp(), window.end.timestamp() if window.has_end else None] for window in (*past, *coming)
     ]
+
+
+def _mark(dbnames: Sequence[str], names: Sequence[str]) -> int:
+    """Of these tables in this order."""
+    return zlib.crc32("\n".join((*dbnames, *names)).encode("utf-8", "surrogatepass"))
 
 
 def _pack(columns: Mapping[str, Any]) -> str:

@@ -16,6 +16,7 @@ from greenplum_expansion.planning.record import (
     NAMES_PREFIX,
     STATES,
     STATES_PREFIX,
+    OtherList,
     TableList,
     TableRecord,
     chunks,
@@ -100,6 +101,15 @@ def test_states_of_another_list_are_refused() -> None:
     left = {**leave(many(3)), f"{STATES_PREFIX}0": encode_states(many(4))}
     with pytest.raises(ValueError, match="3 names, but 4 states"):
         TableList.assemble(left.items())
+
+
+def test_states_of_as_many_other_tables_are_refused_too() -> None:
+    before = [replace(table, state="c") for table in many(3)]
+    first, left = TableList.assemble(leave(before).items()), leave(before[::-1])
+    with pytest.raises(OtherList, match="states of other tables"):
+        TableList.assemble({**leave(before), "moved.0": left["moved.0"]}.items())
+    with pytest.raises(OtherList, match="states of other tables"):
+        first.with_states({"moved.0": left["moved.0"]})
 
 
 def test_a_hundred_thousand_tables_are_some_megabytes_and_an_update_some_kilobytes() -> None:
