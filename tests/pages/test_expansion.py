@@ -281,6 +281,20 @@ def test_a_failed_table_is_shown_with_its_error_and_can_be_tried_again(client, s
     assert (body["dag_run_id"], body["include_downstream"], body["dry_run"]) == (RUN, True, False)
 
 
+def test_of_a_task_for_each_host_only_those_that_failed_are_tried_again(client, seeds, airflow):
+    seeds.run(state="failed", minutes=9)
+    for number, state in enumerate(("success", "failed", "failed")):
+        seeds.task("prepare_hosts.software", state, map_index=number, label=f"sdw{number}")
+    page = client.get(url(BASE)).text
+    assert page.count(">Try again<") == 1
+    for number in (1, 2):
+        assert f'/tasks/prepare_hosts.software/mapped/{number}">Its log' in page
+    assert post(client, "/retry", {"task_id": "prepare_hosts.software"}).status_code == 200
+    ((_, _, body),) = airflow.requests
+    assert body["task_ids"] == [["prepare_hosts.software", 1], ["prepare_hosts.software", 2]]
+    assert body["include_downstream"] is True
+
+
 def test_what_was_found_is_checked_again_and_not_only_judged(client, seeds, airflow):
     seeds.run(state="failed", minutes=9)
     seeds.task("check_cluster.claim", "success")

@@ -37,8 +37,8 @@ class AirflowApi:
         started = self._send("POST", f"/api/v2/dags/{dag_id}/dagRuns", body)
         return str(started["dag_run_id"])
 
-    def clear(self, dag_id: str, run_id: str, task_ids: Iterable[str]) -> list[str]:
-        """Have tasks, and all behind them, run again; returns what was cleared."""
+    def clear(self, dag_id: str, run_id: str, task_ids: Iterable[str | tuple[str, int]]) -> list[str]:
+        """Have tasks, or some places of mapped ones, and all behind them, run again; returns what was cleared."""
         body = {
             "dry_run": False,
             "dag_run_id": run_id,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from threading import Lock
@@ -187,16 +187,18 @@ def _failed(tasks: Sequence[Task]) -> list[Task]:
     return [task for task in failed if task.task_id != "report"] or failed
 
 
-def tasks_to_clear(task_id: str, task_ids: Iterable[str]) -> list[str]:
+def tasks_to_clear(task_id: str, tasks: Sequence[Task]) -> list[str | tuple[str, int]]:
     """What must run again so that trying `task_id` again makes sense, beside all that follows it.
 
-    :param task_ids: of the run
+    :param tasks: of the run
+    :return: ids; of a task that is there once for each host, with the places of those that failed
     """
     if task_id == MOVE:
         return [MOVE, WATCH]  # what is watched beside the moves is no task behind them
     if task_id == JUDGE:
-        return list(dict.fromkeys(own for own in task_ids if RUNBOOK[0].holds(own)))  # else it judges the same
-    return [task_id]
+        return list(dict.fromkeys(own.task_id for own in tasks if RUNBOOK[0].holds(own.task_id)))  # else: the same
+    failed = sorted(own.map_index for own in tasks if own.task_id == task_id and own.state == "failed")
+    return [(task_id, place) for place in failed if place >= 0] or [task_id]
 
 
 def read_tables(records: Records, run: Run) -> TableList:

@@ -69,7 +69,7 @@ def retry(dag_id: str, run_id: str, asked: Retry, session: SessionDep, _: Acting
     failed = {task.task_id for task in tasks if task.state == "failed"}
     if asked.task_id not in failed:
         raise HTTPException(409, f"task {asked.task_id} has not failed (any more); look again")
-    cleared = api.clear(dag_id, run_id, tasks_to_clear(asked.task_id, [task.task_id for task in tasks]))
+    cleared = api.clear(dag_id, run_id, tasks_to_clear(asked.task_id, tasks))
     return {"done": f"{len(cleared)} tasks run again, from {asked.task_id} on"}
 
 
