@@ -40,7 +40,8 @@ def test_a_pause_is_told_with_who_has_set_it(client, waiting):
     waiting.left(WATCH, "progress", {**PROGRESS, "steered": steered})
     waiting.left(WATCH, "moves", MOVES)
     page = client.get(url(BASE)).text
-    assert "<strong>Paused</strong> by &lt;b&gt;alice&lt;/b&gt;, 2026-11-20 22:00:01 UTC" in page
+    at = '<time datetime="2026-11-20T22:00:01+00:00">2026-11-20 22:00:01 UTC</time>'
+    assert f"<strong>Paused</strong> by &lt;b&gt;alice&lt;/b&gt;, {at}." in page
     assert "Ends, if resumed now" in page
     assert 'id="resume" class="primary"' in page
 

@@ -17,7 +17,7 @@ from tests.pages.test_access import token_of, url
 
 FIELDS = sorted(ExpansionRequest.model_fields)
 VALUES: tuple[Any, ...] = (
-    *(None, True, 0, -1, 10**30, 1e308, float("nan"), float("inf"), "", " ", "\0", "\ud800", "x" * 5000),
+    *(None, True, 0, 5, -1, "x", 10**30, 1e308, float("nan"), float("inf"), "", " ", "\0", "\ud800", "x" * 5000),
     *([], {}, [[]], [{}], [None], [7], ["\ud800"], ["x" * 5000], {"hostname": 5}, [{"hostname": "a", "address": []}]),
     *("../../etc/passwd", ["<script>"], "2026-99-99T99:99", "9" * 400, ["0 0 * * * for 99999999h"], "Etc/GMT+99"),
 )

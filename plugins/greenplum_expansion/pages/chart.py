@@ -121,7 +121,7 @@ def draw(
         bands=tuple(_bands(scale, windows, now)),
         times=tuple(Tick(scale.across(at), at) for at in _times(begin, end, step, zone)),
         form="day"
-        if step >= _DAY
+        if step >= 7 * _DAY  # a day of one zone begins on another one's clock at some hour, which is told
         else "day and clock"
         if end - begin > _DAY
         else "clock"

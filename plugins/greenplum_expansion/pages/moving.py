@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from greenplum_expansion.pages.phases import AT_WORK
@@ -33,14 +34,15 @@ class Moving:
 
     :param window: as the calendar has it
     :param paused: somebody has paused them
-    :param by, since: who has steered last, and when, in the cluster's own words; empty if nobody has
+    :param by: who has steered last; empty if nobody has
+    :param since: when that was, in seconds since 1970; None: nobody has, or it is not known
     :param again: the task that moves has failed, and is tried again by itself
     """
 
     window: Window
     paused: bool
     by: str
-    since: str
+    since: float | None
     again: bool
 
 
@@ -67,9 +69,17 @@ def tell(task_state: str | None, progress: Mapping[str, Any], moves: Mapping[str
         window=_window(moves.get("windows"), now),
         paused=bool(steered.get("paused")),
         by=named["name"] if named else by,
-        since=str(steered.get("since") or ""),
+        since=_moment(steered.get("since")),
         again=task_state == "up_for_retry",
     )
+
+
+def _moment(said: str | None) -> float | None:
+    """As read_control.sql writes it."""
+    try:
+        return datetime.strptime(said or "", "%Y-%m-%d %H:%M:%S UTC").replace(tzinfo=UTC).timestamp()
+    except ValueError:
+        return None
 
 
 def _window(windows: Sequence[Sequence[float | None]] | None, now: float) -> Window:
