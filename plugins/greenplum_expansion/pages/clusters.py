@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 from greenplum_expansion.checks.finding import Finding, worst_first
@@ -17,6 +18,7 @@ from greenplum_expansion.pages.records import Left, Records, Run
 CHANGING = (EXPAND, ROLL_BACK, REDISTRIBUTE)
 """DAGs that work on a cluster; beside one of their runs no expansion may begin."""
 _LOOKED_AT = 40  # looks at a cluster that are searched for would-be hosts
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,7 @@ class Cluster:
     :param looking: the run that looks at it now
     :param active: the run that works on it now
     :param last: the last expansion of it
+    :param ended: the run that has ended last of those that change something
     :param is_busy: a run works on it that this user may not see
     """
 
@@ -72,6 +75,7 @@ class Cluster:
     last: Run | None
     problems: tuple[Finding, ...] = ()
     is_busy: bool = False
+    ended: Run | None = None
 
     @property
     def refusal(self) -> str:
@@ -80,12 +84,24 @@ class Cluster:
             return f"{self.active.dag_id} is under way: run {self.active.run_id}"
         if self.is_busy:
             return "a run works on it that you may not see"
-        if self.look and self.look.state != Phase.IDLE and not self._has_ended_since(self.look.at):
-            return f"the cluster is '{self.look.state}', as was seen last: {self.look.because}"
-        return ""
+        if self.look is None or self.look.state == Phase.IDLE:
+            return ""
+        seen = f"the cluster is '{self.look.state}', as was seen last: {self.look.because}"
+        run = self.ended
+        if run is None or run.ended is None or run.ended.timestamp() <= self.look.at:
+            return f"{seen}; if that has changed, look at it again"
+        if run.dag_id == EXPAND and run.state == "success":
+            return ""
+        # A rollback or a window may end well and leave work; what failed may have left anything.
+        return (
+            f"the cluster was '{self.look.state}' when it was seen last, and what it is now is not known: "
+            f"{run.dag_id} has ended since, with {run.state}: look at it again"
+        )
 
-    def _has_ended_since(self, at: float) -> bool:
-        return bool(self.last and self.last.ended and self.last.ended.timestamp() > at)
+    @property
+    def may_know_more(self) -> bool:
+        """Another look may take the refusal away."""
+        return bool(self.refusal) and not self.active and not self.is_busy
 
 
 def read_clusters(records: Records, connections: Mapping[str, str]) -> list[Cluster]:
@@ -111,6 +127,7 @@ def read_clusters(records: Records, connections: Mapping[str, str]) -> list[Clus
                 last=next((run for run in own if run.dag_id == EXPAND), None),
                 problems=problems,
                 is_busy=name in busy,
+                ended=max((run for run in own if run.ended), key=lambda run: run.ended or _LONG_AGO, default=None),
             )
         )
     return found
@@ -187,7 +204,7 @@ class HostLooks:
 
 def read_host_looks(records: Records, conn_id: str, hosts: Sequence[str]) -> HostLooks:
     """For each host the newest look at this cluster that was asked to look at it."""
-    runs = [run for run in records.runs((LOOK,), whole=True) if run.connection == conn_id][:_LOOKED_AT]
+    runs = records.runs((LOOK,), whole=True, of=conn_id)[:_LOOKED_AT] if hosts else []
     asked = {typed: next((run for run in runs if typed in _typed(run)), None) for typed in hosts}
     result = HostLooks()
     wanted = {run.run_id: run for run in asked.values() if run}
@@ -214,10 +231,12 @@ def read_host_looks(records: Records, conn_id: str, hosts: Sequence[str]) -> Hos
         ]
         # The run may go on when this host has been seen: others are looked at, tables are measured.
         states = {task.state for task in tasks[run.run_id] if task.label == name}
-        if own or "success" in states or run.state == "success":
+        if own or "success" in states:
             state = "seen"
-        else:
-            state = "looking" if run.is_active and "failed" not in states else "failed"
+        elif "failed" in states or run.state == "failed":
+            state = "failed"
+        else:  # a look that went well may have left the host out: the cluster did not answer
+            state = "looking" if run.is_active else "not looked at"
         result.hosts.append(HostLook(typed, state, tuple(worst_first(own))))
     newest = next((run for run in runs if run.run_id in wanted), None)
     named = {f"new host {typed.partition('=')[0]}" for typed in hosts}

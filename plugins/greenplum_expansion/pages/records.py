@@ -131,15 +131,19 @@ class Records:
         )
         return {str(row[0]): row[1] for row in self._session.execute(statement) if row[1] is not None}
 
-    def runs(self, dag_ids: Sequence[str], *, active: bool = False, whole: bool = False) -> list[Run]:
+    def runs(self, dag_ids: Sequence[str], *, active: bool = False, whole: bool = False, of: str = "") -> list[Run]:
         """The newest runs first.
 
         :param active: those that are not over, all of them
         :param whole: with all of what was asked for: hundreds of hosts a run, maybe
+        :param of: only those that were asked for with this connection; not for DAGs that a schedule begins
         """
         columns = _RUN if whole else _LISTED
         statement = select(*columns).where(DagRun.dag_id.in_(self._known(dag_ids))).order_by(DagRun.id.desc())
         statement = statement.where(DagRun.state.in_(_ACTIVE)) if active else statement.limit(RECENT)
+        if of:
+            asked = func.nullif(DagRun.conf["greenplum_conn_id"].as_string(), "")
+            statement = statement.where(func.coalesce(asked, DEFAULT_CONNECTION) == of)
         return [_run(row) for row in self._session.execute(statement)]
 
     def last_runs(self, dag_ids: Sequence[str]) -> list[Run]:

@@ -38,7 +38,7 @@ class Measured:
 
 def read_measured(records: Records, conn_id: str) -> Measured:
     """The newest look that measured this cluster's tables, and what has become of the last that was to."""
-    runs = [run for run in records.runs((LOOK,)) if run.connection == conn_id]
+    runs = records.runs((LOOK,), of=conn_id)
     asked = next((run for run in runs if run.conf.get("with_tables")), None)
     left = records.newest(LOOK, [run.run_id for run in runs], TASK, TASK)
     try:
