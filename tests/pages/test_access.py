@@ -36,13 +36,12 @@ LOOKING = {
     "/runs/{dag_id}/{run_id}/report.json": 404,  # there is none yet
     "/runs/{dag_id}/{run_id}/report.html": 404,
 }
-STARTING = {*BODIES, "/wizard", "/wizard/hosts"}
+STARTING = {*BODIES, "/wizard"}
 
 
 def url(path: str, dag_id: str = "greenplum_expand") -> str:
     filled = path.replace("{dag_id}", dag_id).replace("{run_id}", RUN.replace("+", "%2B"))
-    query = "?conn=dwh" if path == "/wizard/hosts" else ""
-    return f"/greenplum{filled.replace('{name}', 'pages.css')}{query}"
+    return f"/greenplum{filled.replace('{name}', 'pages.css')}"
 
 
 def token_of(client) -> str:

@@ -9,7 +9,7 @@ import pytest
 
 from greenplum_expansion.pages.access import DAGS
 from tests.pages.scenes import LOOK, MOVE, WATCH, Stage
-from tests.pages.test_access import url
+from tests.pages.test_access import token_of, url
 
 ELSEWHERE = "s3://xcoms/greenplum_expand/run/progress.json"
 STRANGE: tuple[Any, ...] = (
@@ -155,4 +155,6 @@ def test_a_run_that_was_asked_for_nonsense_is_shown(client, stage):
         for part in PARTS:
             assert client.get(f"/greenplum/runs/greenplum_expand/nonsense{number}{part}").status_code == 200
     assert client.get("/greenplum/clusters").status_code == 200
-    assert client.get("/greenplum/wizard/hosts", params={"conn": "dwh", "host": "sdw5"}).status_code == 200
+    headers = {"X-Greenplum-Token": token_of(client), "Sec-Fetch-Site": "same-origin"}
+    asked = {"step": "hosts", "draft": {"greenplum_conn_id": "dwh", "new_hosts": ["sdw5"]}}
+    assert client.post("/greenplum/wizard/preview", json=asked, headers=headers).status_code == 200

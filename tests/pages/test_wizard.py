@@ -207,6 +207,31 @@ def test_too_many_hosts_are_counted_before_any_is_judged(step, monkeypatch, path
     assert "more than 1000 hosts" in answer.text
 
 
+def test_hosts_are_looked_at_again_by_the_draft_as_long_as_a_look_is_under_way(step, looked_at):
+    asked = {"step": "hosts", "draft": GOOD}
+    assert "data-again" not in step("/wizard/preview", **asked).text
+    looked_at.run("greenplum_look", "look3", "running", new_hosts=GOOD["new_hosts"])
+    looked_at.task("host", "running", dag_id="greenplum_look", run_id="look3", map_index=0, label="sdw3")
+    for answer in (step(**asked).text, step("/wizard/preview", **asked).text):
+        assert '<div id="looks" data-again>' in answer
+        assert "looking…" in answer
+        assert "hx-get" not in answer
+
+
+def test_a_thousand_hosts_are_a_small_page_with_what_is_wrong_first(step):
+    named = [*(f"host{number}.example.com" for number in range(998)), *GOOD["new_hosts"]]
+    answer = step(step="hosts", draft={**GOOD, "new_hosts": named}).text
+    assert "100 of 1,000 hosts are shown" in answer
+    assert answer.count('<li class="card host">') == 100
+    assert answer.index("memory is 4 GiB") < answer.index("<strong>host0.example.com</strong>")
+    assert "All 1,000 hosts as text" in answer
+    assert 'id="f-new_hosts"' in answer
+    assert len(answer) < 130_000
+    few = step(step="hosts", draft=GOOD).text
+    assert 'id="f-new_hosts"' not in few
+    assert "hosts are shown" not in few
+
+
 def test_the_picture_needs_no_cluster_but_what_was_seen_of_it(step):
     answer = step("/wizard/preview", step="places", draft=GOOD).text
     assert answer.count('class="rack') == 4

@@ -110,7 +110,7 @@ class Live:
 
 
 def read_live(records: Records, run: Run) -> Live:
-    """By one small query, and two more once tables move."""
+    """By one small query (the tasks), and two more once tables move: what is left beside them, and its newest stamp."""
     tasks = records.tasks(run.dag_id, run.run_id)
     states = {task.task_id: task.state for task in tasks}
     watched: dict[str, Any] = {}

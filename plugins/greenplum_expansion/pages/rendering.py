@@ -53,6 +53,7 @@ _environment.filters.update(
     in_path=words.in_path,
     css_word=words.css_word,
     many=words.many,
+    grouped=words.grouped,
 )
 
 

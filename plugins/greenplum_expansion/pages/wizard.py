@@ -15,11 +15,12 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from greenplum_expansion.checks.finding import Finding
+from greenplum_expansion.checks.finding import Finding, Severity
 from greenplum_expansion.checks.layout import check_layout
 from greenplum_expansion.checks.new_hosts import check_not_in_cluster
 from greenplum_expansion.cluster.input_file import NewInstance, render
 from greenplum_expansion.cluster.topology import Topology
+from greenplum_expansion.pages.clusters import HostLook
 from greenplum_expansion.pages.forms import Control, controls, shown
 from greenplum_expansion.planning.layout import Layout, lay_out
 from greenplum_expansion.planning.placement import PlacementError, place
@@ -39,6 +40,7 @@ from greenplum_expansion.schedule import foreseen
 CONNECTION = "greenplum_conn_id"
 HOSTS = "new_hosts"
 _WINDOWS_SHOWN = 5
+_HOSTS_SHOWN = 100
 _APART = re.compile(r"[\s,;]+")
 
 
@@ -243,6 +245,19 @@ def _member(topology: Topology, hostname: str) -> Member:
         mirrors=len(segments) - primaries,
         down=sum(not instance.is_up for instance in own),
     )
+
+
+def first_hosts(looks: Sequence[HostLook]) -> list[HostLook]:
+    """As many as a page can show: of more than that, those with errors come first, then those with warnings."""
+    if len(looks) <= _HOSTS_SHOWN:
+        return list(looks)
+    worst = (Severity.ERROR, Severity.WARNING)
+
+    def rank(look: HostLook) -> int:
+        found = {finding.severity for finding in look.findings}
+        return next((place for place, severity in enumerate(worst) if severity in found), len(worst))
+
+    return sorted(looks, key=rank)[:_HOSTS_SHOWN]
 
 
 @dataclass(frozen=True)

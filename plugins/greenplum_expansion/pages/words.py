@@ -92,6 +92,11 @@ def css_word(text: str) -> str:
     return re.sub(r"[^a-z]+", "-", text.lower()).strip("-")
 
 
+def grouped(count: float) -> str:
+    """A number of things, alone: "100,000"."""
+    return f"{count:,.0f}"
+
+
 def many(count: int, what: str) -> str:
-    """A number of things: "1 table", "3 tables"."""
-    return f"{count} {what}" if count == 1 else f"{count} {what}s"
+    """A number of things: "1 table", "100,000 tables"."""
+    return f"{grouped(count)} {what}" if count == 1 else f"{grouped(count)} {what}s"

@@ -33,6 +33,7 @@ from greenplum_expansion.pages.wizard import (
     add_hosts,
     ask,
     conf_of,
+    first_hosts,
     first_wrong,
     host_lines,
     judge,
@@ -108,18 +109,6 @@ def preview(request: Request, asked: Asked, session: SessionDep, user: GetUserDe
     draft, here = _draft(asked), _step(asked.step)
     values = {**_show(session, user, here, draft, judge(here, draft), []), "previewing": True}
     return fragment(request, "wizard_preview.html", values)
-
-
-@router.get("/hosts")
-def hosts(
-    request: Request,
-    session: SessionDep,
-    conn: Annotated[str, Query(max_length=250)],
-    host: Annotated[list[str] | None, Query(max_length=_MOST_HOSTS)] = None,
-) -> Response:
-    """What the looks at the draft's hosts have found so far."""
-    looks = read_host_looks(Records(session), conn, host or [])
-    return fragment(request, "wizard_looks.html", {"looks": looks, "conn": conn, "hosts": host or []})
 
 
 @looking.post("/look")
@@ -239,6 +228,7 @@ def _show(
         "cluster": cluster,
         "hosts": host_lines(draft),
         "looks": None,
+        "looks_shown": [],
         "picture": None,
         "ahead": None,
         "foresight": None,
@@ -250,7 +240,8 @@ def _show(
         "may_look": may_start(user, LOOK),
     }
     if here.key == "hosts" or here.key == "review":
-        values["looks"] = read_host_looks(records, str(draft.get(CONNECTION)), values["hosts"])
+        looks = values["looks"] = read_host_looks(records, str(draft.get(CONNECTION)), values["hosts"])
+        values["looks_shown"] = first_hosts(looks.hosts)
     topology = _seen(cluster)
     if here.key == "meaning":
         values |= {"explained": explain(draft), "tries": limits.RETRIES + 1, "delay": say_span(limits.RETRY_DELAY)}

@@ -251,8 +251,8 @@ function preview(after = 300) {
       const html = await answer.text();
       if (!form.isConnected || turn !== preview.turn) return;
       fill(place, html);
-      awaitMore();
     } catch (error) { say(error.message, true); }
+    awaitMore(); // also after an answer that did not come
   }, after);
 }
 
