@@ -250,7 +250,7 @@ _lock = Lock()
 
 
 @dataclass(frozen=True)
-class Found:
+class FoundIn:
     """What the tasks have found out so far."""
 
     findings: list[Finding]
@@ -263,7 +263,7 @@ class Found:
         return {severity: sum(f.severity is severity for f in self.findings) for severity in Severity}
 
 
-def read_found(records: Records, run: Run) -> Found:
+def read_found(records: Records, run: Run) -> FoundIn:
     """Findings worst first, sections in the order they were left, and the plan."""
     found: list[Finding] = []
     sections: list[Section] = []
@@ -282,7 +282,7 @@ def read_found(records: Records, run: Run) -> Found:
             plan = parsed(left, _plan)
         except Illegible as error:
             illegible.append(error)
-    return Found(worst_first(found), join_sections(sections), plan, tuple(illegible))
+    return FoundIn(worst_first(found), join_sections(sections), plan, tuple(illegible))
 
 
 def _plan(data: Any) -> Plan:

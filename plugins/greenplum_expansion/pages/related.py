@@ -31,7 +31,7 @@ class WindowRun:
 
 
 @dataclass(frozen=True)
-class Found:
+class Probe:
     """What the probe of a rollback has found.
 
     :param phase, because, action, next_action: in its words
@@ -66,7 +66,7 @@ class Related:
     moved_by_schedule: bool
     switched_off: bool
     next_window: datetime | None
-    found: Found | None
+    found: Probe | None
 
     @property
     def is_moving(self) -> bool:
@@ -155,9 +155,9 @@ def _expansion_of(records: Records, run: Run, said: Any) -> Run | None:
     return next((other for other in before if not other.is_dry), None)
 
 
-def _found(said: dict[str, Any]) -> Found:
+def _found(said: dict[str, Any]) -> Probe:
     phase, action = str(said.get("phase", "")), str(said.get("action", ""))
-    return Found(
+    return Probe(
         phase=phase,
         because=str(said.get("because", "")),
         action=action,

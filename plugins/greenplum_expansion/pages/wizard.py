@@ -293,7 +293,7 @@ def picture(draft: Mapping[str, Any], topology: Topology) -> Picture:
 
 
 @dataclass(frozen=True)
-class Ahead:
+class NextWindows:
     """The windows that come first, as the clock of `zone` shows them.
 
     :param scheduled: they are those of greenplum_redistribute
@@ -304,7 +304,7 @@ class Ahead:
     scheduled: bool
 
 
-def next_windows(draft: Mapping[str, Any], now: datetime | None = None) -> Ahead | None:
+def next_windows(draft: Mapping[str, Any], now: datetime | None = None) -> NextWindows | None:
     """The windows in which tables would move; None if the draft's are wrong."""
     own = {name: value for name, value in draft.items() if name in WindowsSection.model_fields}
     try:
@@ -313,7 +313,7 @@ def next_windows(draft: Mapping[str, Any], now: datetime | None = None) -> Ahead
         return None
     kept = foreseen(asked)
     windows = islice(kept.calendar().windows(now or datetime.now(UTC)), _WINDOWS_SHOWN)
-    return Ahead(tuple(windows), kept.time_zone, asked.moved_by is MovedBy.SCHEDULE)
+    return NextWindows(tuple(windows), kept.time_zone, asked.moved_by is MovedBy.SCHEDULE)
 
 
 def conf_of(draft: Mapping[str, Any]) -> dict[str, Any]:
