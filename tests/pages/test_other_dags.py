@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from greenplum_expansion.pages.access import DAGS, EXPAND, LOOK, REDISTRIBUTE, ROLL_BACK, STEER
@@ -102,6 +104,19 @@ def test_work_that_may_not_be_seen_still_keeps_an_expansion_from_beginning(clien
     assert "unseen-one" not in page
     assert send(client, "POST", "/wizard/expand", token=token).status_code == 409
     assert airflow.requests == []
+
+
+def test_a_connection_is_shown_to_who_may_read_only_that_one(client_of, stage, auth_manager, monkeypatch):
+    stage.seeds.connection("own-one")
+    stage.seeds.connection("other-one")
+
+    def only_own(self: Any, *, method: str, user: Any, details: Any = None) -> bool:
+        return details is not None and details.conn_id == "own-one"
+
+    monkeypatch.setattr(type(auth_manager), "is_authorized_connection", only_own)
+    page = client_of("VIEWER").get(url("/clusters")).text
+    assert "own-one" in page
+    assert "other-one" not in page
 
 
 def test_a_question_is_shown_to_who_may_read_questions(client_of, stage, forbid):
