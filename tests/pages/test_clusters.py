@@ -25,6 +25,13 @@ def client(client_of):
     return client_of("USER")
 
 
+def hosts_of(client) -> str:
+    """What the wizard shows of one host to be added."""
+    headers = {"X-Greenplum-Token": token_of(client), "Sec-Fetch-Site": "same-origin"}
+    asked = {"step": "hosts", "draft": {"greenplum_conn_id": "dwh", "new_hosts": ["sdw3"]}}
+    return client.post("/greenplum/wizard/preview", json=asked, headers=headers).text
+
+
 @pytest.fixture
 def looked_at(seeds):
     seeds.dag(*DAGS)
@@ -138,7 +145,7 @@ def test_a_cluster_seen_half_done_is_refused_until_it_is_known_better(client, se
 def test_a_host_that_nobody_looked_at_does_not_fit(client, looked_at, state):
     looked_at.run(LOOK, "in vain", "success", minutes=1, new_hosts=["sdw3"])
     looked_at.task("host", state, dag_id=LOOK, run_id="in vain")
-    shown = client.get("/greenplum/wizard/hosts?conn=dwh&host=sdw3").text
+    shown = hosts_of(client)
     assert "fits" not in shown
     assert "not looked at" in shown
 
@@ -146,20 +153,20 @@ def test_a_host_that_nobody_looked_at_does_not_fit(client, looked_at, state):
 def test_a_host_that_was_looked_at_without_findings_fits(client, looked_at):
     looked_at.run(LOOK, "well", "success", minutes=1, new_hosts=["sdw3"])
     looked_at.task("host", "success", dag_id=LOOK, run_id="well", map_index=0, label="sdw3")
-    assert "fits" in client.get("/greenplum/wizard/hosts?conn=dwh&host=sdw3").text
+    assert "fits" in hosts_of(client)
 
 
 def test_hosts_are_looked_up_however_often_others_are_looked_at(client, looked_at):
     looked_at.run(LOOK, "well", "success", minutes=1, new_hosts=["sdw3"])
     looked_at.task("host", "success", dag_id=LOOK, run_id="well", map_index=0, label="sdw3")
     looks_at_others(looked_at, 201)
-    assert "fits" in client.get("/greenplum/wizard/hosts?conn=dwh&host=sdw3").text
+    assert "fits" in hosts_of(client)
 
 
 def test_what_was_asked_for_may_be_anything(client, looked_at):
     looked_at.run(LOOK, "strange", "running", new_hosts=5)
     looked_at.run(EXPAND, "strange", "running", dry_run="false")
-    assert "not looked at" in client.get("/greenplum/wizard/hosts?conn=dwh&host=sdw3").text
+    assert "not looked at" in hosts_of(client)
     page = client.get("/greenplum/runs/greenplum_expand/strange").text
     assert "only looks" not in page + client.get("/greenplum/bar").text
 
