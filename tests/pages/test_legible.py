@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import re
+from dataclasses import asdict
 from typing import Any
 
 import pytest
+from airflow.sdk.serde import serialize
 
 from greenplum_expansion.pages.access import DAGS
+from greenplum_expansion.planning.section import Section
 from tests.pages.scenes import LOOK, MOVE, WATCH, Stage
 from tests.pages.test_access import token_of, url
+from tests.pages.test_expansion import BASE
 
 ELSEWHERE = "s3://xcoms/greenplum_expand/run/progress.json"
 STRANGE: tuple[Any, ...] = (
@@ -158,3 +163,15 @@ def test_a_run_that_was_asked_for_nonsense_is_shown(client, stage):
     headers = {"X-Greenplum-Token": token_of(client), "Sec-Fetch-Site": "same-origin"}
     asked = {"step": "hosts", "draft": {"greenplum_conn_id": "dwh", "new_hosts": ["sdw5"]}}
     assert client.post("/greenplum/wizard/preview", json=asked, headers=headers).status_code == 200
+
+
+def test_tuples_are_read_as_airflow_writes_them_down(client, seeds):
+    """Its own database has them with the name of their class, unlike what a task in this process leaves."""
+    seeds.run()
+    section = Section("Hardware", ("a line",), ("host", "MB/s"), (("sdw3", "105"),))
+    written = serialize({"task_id": "measure_hardware", **asdict(section)})
+    assert "__classname__" in json.dumps(written)
+    seeds.left("measure_hardware", "section", written)
+    text = client.get(url(BASE + "/found")).text
+    assert "a line" in text
+    assert "<td>105</td>" in text

@@ -241,7 +241,7 @@ class Records:
         )
         found: dict[tuple[str, str], Work] = {}
         for row in self._session.execute(statement):
-            progress = None if row.value is None else XComModel.deserialize_value(row)
+            progress = None if row.value is None else _value(row)
             work = found.setdefault((row.dag_id, row.run_id), Work(_run(row), {}, progress))
             if row.task_id is not None:
                 work.tasks[row.task_id] = ("running", "failed", "awaiting_input")[row.matters]
@@ -289,10 +289,7 @@ class Records:
         if since is not None:
             statement = statement.where(x.timestamp >= since)
         found = self._session.execute(statement)
-        return [
-            (row.run_id, Left(row.task_id, row.map_index, row.key, XComModel.deserialize_value(row), row.timestamp))
-            for row in found
-        ]
+        return [(row.run_id, Left(row.task_id, row.map_index, row.key, _value(row), row.timestamp)) for row in found]
 
     def newest(self, dag_id: str, run_ids: Iterable[str], task_id: str, key: str) -> Found | None:
         """The last that this task left under this key in any of these runs; None if there is none."""
@@ -304,7 +301,7 @@ class Records:
             .limit(1)
         )
         row = self._session.execute(statement).one_or_none()
-        return None if row is None else Found(row.run_id, XComModel.deserialize_value(row))
+        return None if row is None else Found(row.run_id, _value(row))
 
     def stamps(self, dag_id: str, run_id: str, prefixes: Iterable[str]) -> datetime | None:
         """When the newest of these was left, without reading any."""
@@ -349,6 +346,24 @@ _RUN = (
     DagRun.conf,
 )
 _LISTED = (*_RUN[:-1], *(DagRun.conf[name].label(f"conf_{name}") for name in _SHORT))
+
+
+def _value(row: Any) -> Any:
+    """As its task pushed it, with lists for tuples: Airflow writes those down with the name of their class."""
+    return _plain(XComModel.deserialize_value(row))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_plain(one) for one in value]
+    if isinstance(value, dict):
+        if value.get(_CLASS) in _SEVERAL:
+            return _plain(value.get("__data__"))
+        return {name: _plain(one) for name, one in value.items()}
+    return value
+
+
+_CLASS, _SEVERAL = "__classname__", ("builtins.tuple", "builtins.set", "builtins.frozenset")
 
 
 def _run(row: Any) -> Run:

@@ -6,6 +6,7 @@ worst of the range. What is shown is bounded, however many tables there are.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
@@ -157,8 +158,9 @@ class Forecast:
         return replace(self, digest=digest, disks=tuple(disks))
 
     def to_dict(self) -> dict[str, Any]:
-        """For XCom, the report and pages."""
-        return asdict(self)
+        """For XCom, the report and pages: lists, as Airflow writes a tuple down with the name of its class."""
+        plain: dict[str, Any] = json.loads(json.dumps(asdict(self)))
+        return plain
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Forecast:

@@ -71,7 +71,84 @@ def test_an_expansion_goes_on_under_the_eyes_of_who_looks(person: Person, served
     page.on("request", lambda request: asked.append(request.url))
     page.clock.run_for(20_000)
     assert [url for url in asked if "/live" in url] == []  # it is over
+
+    # Somebody has a task run again in Airflow: a page that is still open goes on.
+    with served.seeds.session() as session:
+        session.execute(update(DagRun).where(DagRun.run_id == "goes-on").values(state="running"))
+    with page.expect_navigation():
+        page.clock.run_for(61_000)
+    expect(page.locator("#live .state")).to_contain_text("running")
     assert person.complaints == []
+
+
+def test_an_edit_outlives_an_answer_that_is_refused(person: Person, served: Served) -> None:
+    Stage(served.seeds, tables=0).moving("edits", "edited")
+    served.seeds.question("approve_edit", body="Right?", run_id="edited", params={"input_file": "sdw3|a|1"})
+    person.open("/runs/greenplum_expand/edited")
+    field = person.page.locator("#question textarea")
+    field.fill("sdw3|edited|1")
+    person.page.evaluate("() => { document.querySelector('meta[name=\"greenplum-token\"]').content = 'too old'; }")
+    person.page.locator("#question button").first.click()
+    expect(person.page.locator("#said")).to_contain_text("token")
+    expect(field).to_have_value("sdw3|edited|1")
+
+
+def test_a_token_is_renewed_while_a_page_is_open(person: Person, served: Served) -> None:
+    page = person.page
+    page.clock.install()
+    person.open("/clusters")
+    page.evaluate("() => { document.querySelector('meta[name=\"greenplum-token\"]').content = 'too old'; }")
+    with page.expect_response("**/trouble"):
+        page.clock.run_for(61_000)
+    page.wait_for_function("() => document.querySelector('meta[name=\"greenplum-token\"]').content !== 'too old'")
+
+
+def test_trouble_is_told_once_and_until_it_is_over(person: Person) -> None:
+    page = person.page
+    page.clock.install()
+    person.open("/clusters")
+    page.route("**/clusters/list", lambda route: route.fulfill(status=503, body="Airflow is being restarted"))
+    with page.expect_response("**/clusters/list"):
+        page.clock.run_for(5_500)
+    expect(page.locator("#said")).to_have_text("Airflow is being restarted")
+    page.unroute("**/clusters/list")
+    with page.expect_response("**/clusters/list"):
+        page.clock.run_for(5_500)
+    expect(page.locator("#said")).to_be_empty()
+
+
+def test_each_cluster_has_a_draft_and_no_failure_loses_one(person: Person) -> None:
+    page = person.page
+    for conn_id, primaries in ((OVER, "1"), (NEW, "2")):
+        person.open(f"/wizard?conn={conn_id}")
+        person.next_step("New hosts")
+        person.choose({"more_primaries": primaries})
+    person.open(f"/wizard?conn={OVER}")
+    expect(page.locator("#f-more_primaries")).to_have_value("1")
+    person.open(f"/wizard?conn={NEW}")
+    expect(page.locator("#f-more_primaries")).to_have_value("2")
+
+    page.route("**/wizard/step", lambda route: route.fulfill(status=503, body="Airflow is being restarted"))
+    page.reload()
+    expect(page.get_by_text("The draft cannot be shown now")).to_be_visible()
+    page.unroute("**/wizard/step")
+    page.get_by_role("link", name="Try again").click()
+    expect(page.locator("#f-more_primaries")).to_have_value("2")
+    person.button("Forget the draft").click()
+    expect(page.locator("#step-title")).to_have_text("What will happen")
+    person.open(f"/wizard?conn={OVER}")
+    expect(page.locator("#f-more_primaries")).to_have_value("1")
+
+
+def test_a_request_is_used_again(person: Person, served: Served) -> None:
+    conf: dict[str, Any] = {"new_hosts": ["sdw8=10.0.0.8"], "parallel_moves": 7, "of_another_version": 1}
+    served.seeds.run(run_id="rejected", state="success", minutes=9, **conf)
+    person.open("/runs/greenplum_expand/rejected")
+    person.page.get_by_role("link", name="Use this request again").click()
+    expect(person.page.locator("#step-title")).to_have_text("Review")
+    expect(person.page.locator("#step")).to_contain_text("sdw8=10.0.0.8")
+    assert person.draft()["draft"]["parallel_moves"] == 7
+    assert person.page.url.endswith("/wizard")
 
 
 def test_a_draft_survives_a_reload_and_another_page(person: Person) -> None:

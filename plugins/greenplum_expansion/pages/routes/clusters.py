@@ -11,7 +11,7 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import RedirectResponse, Response
 from pydantic import BaseModel, Field
 
-from greenplum_expansion.pages.access import EXPAND, LOOK, Acting, reading, starting
+from greenplum_expansion.pages.access import EXPAND, LOOK, TOKEN_HEADER, Acting, make_token, reading, starting
 from greenplum_expansion.pages.airflow_api import AirflowApiDep
 from greenplum_expansion.pages.bar import read_all, read_bar
 from greenplum_expansion.pages.clusters import read_clusters
@@ -67,9 +67,10 @@ def bar(request: Request, session: SessionDep, beside: Annotated[str, Query(max_
 
 
 @router.get("/trouble")
-def trouble(request: Request, session: SessionDep) -> Response:
-    """What stands still in Airflow itself."""
-    return fragment(request, "trouble.html", {"troubles": read_troubles(Records(session))})
+def trouble(request: Request, session: SessionDep, user: GetUserDep) -> Response:
+    """What stands still in Airflow itself; with it comes a token that is young, for pages that are open for days."""
+    headers = {TOKEN_HEADER: make_token(user)}
+    return fragment(request, "trouble.html", {"troubles": read_troubles(Records(session))}, headers=headers)
 
 
 class LookRequest(BaseModel):

@@ -50,7 +50,7 @@ def expansion(dag_id: str, run_id: str, request: Request, session: SessionDep, u
     """The page; what is large on it is asked for by itself when the page stands."""
     records = Records(session)
     run = require_run(records, dag_id, run_id)
-    values = {**_live(records, run, user), **read_all(records, key_of(run))}
+    values = {**_live(records, run, user), "may_expand": may_start(user), **read_all(records, key_of(run))}
     return page(request, "expansion.html", user, values)
 
 

@@ -75,11 +75,21 @@ class Asked(BaseModel):
 
 @router.get("")
 def wizard(
-    request: Request, session: SessionDep, user: GetUserDep, conn: Annotated[str, Query(max_length=250)] = ""
+    request: Request,
+    session: SessionDep,
+    user: GetUserDep,
+    conn: Annotated[str, Query(max_length=250)] = "",
+    run: Annotated[str, Query(max_length=250)] = "",
 ) -> Response:
-    """The page around the steps; the browser brings the draft it has kept, and gets its step."""
-    values = {"conn": conn, "steps": STEPS, **read_all(Records(session))}
-    return page(request, "wizard.html", user, values)
+    """The page around the steps; the browser brings the draft it has kept, and gets its step.
+
+    :param conn: the cluster whose draft is wanted
+    :param run: of greenplum_expand, whose request is taken for a draft
+    """
+    records = Records(session)
+    known_run = records.run(EXPAND, run) if run else None
+    again = {CONNECTION: known_run.connection, **known(known_run.conf)} if known_run else None
+    return page(request, "wizard.html", user, {"conn": conn, "again": again, "steps": STEPS, **read_all(records)})
 
 
 @router.post("/step")
