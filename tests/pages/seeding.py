@@ -16,6 +16,7 @@ from airflow.models.dagrun import DagRun
 from airflow.models.hitl import HITLDetail
 from airflow.models.taskinstance import TaskInstance
 from airflow.models.xcom import XComModel
+from airflow.sdk.serde import serialize
 from airflow.utils.session import create_session
 from sqlalchemy import delete, insert, select
 from sqlalchemy.orm import Session
@@ -141,7 +142,7 @@ class Seeds:
         run_id: str = RUN,
         map_index: int = -1,
     ) -> None:
-        """What a task left under a key; the task is made if there is none."""
+        """What a task left under a key, as a worker writes it; the task is made if there is none."""
         with self.session() as session:
             wanted = (TaskInstance.dag_id == dag_id, TaskInstance.run_id == run_id)
             wanted = (*wanted, TaskInstance.task_id == task_id, TaskInstance.map_index == map_index)
@@ -150,8 +151,8 @@ class Seeds:
             self.task(task_id, "success", dag_id=dag_id, run_id=run_id, map_index=map_index)
         with self.session() as session:
             XComModel.set(
-                key=key, value=value, task_id=task_id, dag_id=dag_id, run_id=run_id, map_index=map_index,
-                session=session,
+                key=key, value=serialize(value), task_id=task_id, dag_id=dag_id, run_id=run_id, map_index=map_index,
+                session=session, serialize=False,
             )  # fmt: skip
 
     def question(

@@ -8,7 +8,8 @@ from dataclasses import asdict
 from typing import Any
 
 import pytest
-from airflow.sdk.serde import serialize
+from airflow.models.xcom import XComModel
+from sqlalchemy import select
 
 from greenplum_expansion.pages.access import DAGS
 from greenplum_expansion.planning.section import Section
@@ -169,9 +170,9 @@ def test_tuples_are_read_as_airflow_writes_them_down(client, seeds):
     """Its own database has them with the name of their class, unlike what a task in this process leaves."""
     seeds.run()
     section = Section("Hardware", ("a line",), ("host", "MB/s"), (("sdw3", "105"),))
-    written = serialize({"task_id": "measure_hardware", **asdict(section)})
-    assert "__classname__" in json.dumps(written)
-    seeds.left("measure_hardware", "section", written)
+    seeds.left("measure_hardware", "section", {"task_id": "measure_hardware", **asdict(section)})
+    with seeds.session() as session:
+        assert "__classname__" in json.dumps(session.scalar(select(XComModel.value)))
     text = client.get(url(BASE + "/found")).text
     assert "a line" in text
     assert "<td>105</td>" in text

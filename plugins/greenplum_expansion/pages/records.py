@@ -194,7 +194,7 @@ class Records:
             .order_by(DagRun.id.desc())
         )
         return [
-            (_run(row), Left(row.task_id, row.map_index, row.key, XComModel.deserialize_value(row), row.timestamp))
+            (_run(row), Left(row.task_id, row.map_index, row.key, _value(row), row.timestamp))
             for row in self._session.execute(statement)
         ]
 

@@ -23,6 +23,7 @@ from greenplum_expansion.pages.records import Records, Run
 from greenplum_expansion.pages.related import read_related
 from greenplum_expansion.pages.rendering import HEADERS, STATIC, fragment, page, text
 from greenplum_expansion.pages.reports import Told, read_report
+from greenplum_expansion.pages.routes.clusters import may_start
 from greenplum_expansion.pages.tables import SORTS, WORDS, Wanted, select
 
 router = APIRouter(prefix="/runs/{dag_id}/{run_id}", dependencies=reading())
