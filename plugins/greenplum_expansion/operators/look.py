@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -26,7 +26,32 @@ CLUSTER_KEY = "cluster"
 WORKLOAD_KEY = "workload"
 
 
-class LookAtClusterOperator(BaseOperator):
+class _LookOperator(BaseOperator):
+    """What cannot be read is a finding, and fails nothing: that is what was to be known."""
+
+    def find_out(
+        self,
+        context: Mapping[str, Any],
+        key: str,
+        look: Callable[[GreenplumHook], tuple[dict[str, Any] | None, list[Finding]]],
+    ) -> tuple[dict[str, Any] | None, list[Finding]]:
+        """Leave what `look` has seen under `key`, and its findings."""
+        hook = GreenplumHook(context["params"]["greenplum_conn_id"])
+        try:
+            seen, findings = look(hook)
+        except ExpansionError as error:
+            seen, findings = None, [Finding.error(error.subject, error.cause, error.next_action)]
+        finally:
+            hook.close()
+        for finding in findings:
+            self.log.info("%s", finding)
+        context["ti"].xcom_push(key=FINDINGS_KEY, value=[finding.to_dict() for finding in findings])
+        if seen is not None:
+            context["ti"].xcom_push(key=key, value=seen)
+        return seen, findings
+
+
+class LookAtClusterOperator(_LookOperator):
     """Note what the cluster is: version, instances, databases with their sizes, and the state of an expansion.
 
     Only reads, whatever else is under way. What cannot be read is a finding, and fails nothing: that is what was to be
@@ -40,26 +65,14 @@ class LookAtClusterOperator(BaseOperator):
 
     def execute(self, context: Mapping[str, Any]) -> bool:
         started = started_now()
-        hook = GreenplumHook(context["params"]["greenplum_conn_id"])
-        seen: dict[str, Any] | None = None
-        try:
-            findings = check_server(read_server(hook))
-            if not errors(findings):
-                seen, more = self._look(hook)
-                findings += more
-        except ExpansionError as error:
-            findings = [Finding.error(error.subject, error.cause, error.next_action)]
-        finally:
-            hook.close()
-        for finding in findings:
-            self.log.info("%s", finding)
-        context["ti"].xcom_push(key=FINDINGS_KEY, value=[finding.to_dict() for finding in findings])
-        if seen is not None:
-            context["ti"].xcom_push(key=CLUSTER_KEY, value=seen)
+        seen, findings = self.find_out(context, CLUSTER_KEY, self._look)
         record_step(context, started, "seen" if seen else f"{len(errors(findings))} errors")
         return seen is not None
 
-    def _look(self, hook: GreenplumHook) -> tuple[dict[str, Any], list[Finding]]:
+    def _look(self, hook: GreenplumHook) -> tuple[dict[str, Any] | None, list[Finding]]:
+        findings = check_server(read_server(hook))
+        if errors(findings):
+            return None, findings
         topology = read_probed_topology(hook)
         state = read_expansion_state(hook)
         sizes = {row["dbname"]: int(row["size_bytes"]) for row in hook.query("database_sizes")}
@@ -71,10 +84,10 @@ class LookAtClusterOperator(BaseOperator):
             "state": str(state.phase),
             "because": state.because,
         }
-        return seen, check_segments(topology)
+        return seen, findings + check_segments(topology)
 
 
-class LookAtWorkloadOperator(BaseOperator):
+class LookAtWorkloadOperator(_LookOperator):
     """Note how much there is to move, for a forecast while the wizard is filled in: see `Workload`.
 
     Only reads, and only if it was asked for (`with_tables`): every segment looks at the files of all its tables. What
@@ -97,24 +110,11 @@ class LookAtWorkloadOperator(BaseOperator):
         if not context["ti"].xcom_pull(task_ids=self.cluster_task):
             raise AirflowSkipException(f"{self.cluster_task} was not answered; what is wrong stands there")
         started = started_now()
-        hook = GreenplumHook(context["params"]["greenplum_conn_id"])
-        findings: list[Finding] = []
-        seen: Workload | None = None
-        try:
-            seen = self._measure(hook)
-        except ExpansionError as error:
-            findings = [Finding.error(error.subject, error.cause, error.next_action)]
-        finally:
-            hook.close()
-        for finding in findings:
-            self.log.info("%s", finding)
-        context["ti"].xcom_push(key=FINDINGS_KEY, value=[finding.to_dict() for finding in findings])
-        if seen is not None:
-            context["ti"].xcom_push(key=WORKLOAD_KEY, value=seen.to_dict())
-        record_step(context, started, f"{seen.total.tables} tables" if seen else "not measured")
+        seen, _ = self.find_out(context, WORKLOAD_KEY, self._measure)
+        record_step(context, started, f"{Workload.from_dict(seen).total.tables} tables" if seen else "not measured")
         return seen is not None
 
-    def _measure(self, hook: GreenplumHook) -> Workload:
+    def _measure(self, hook: GreenplumHook) -> tuple[dict[str, Any], list[Finding]]:
         tables = read_tables_to_move(hook, read_version(hook).flavor)
         # A look is of no expansion, so every move that the history knows is one of an earlier one.
         finished = read_finished_moves(hook, "", mine=False)
@@ -124,7 +124,7 @@ class LookAtWorkloadOperator(BaseOperator):
             "%d tables, %s and %s of indexes; %d moves of earlier expansions are known",
             total.tables, human_bytes(total.bytes), human_bytes(total.index_bytes), len(finished),
         )  # fmt: skip
-        return seen
+        return seen.to_dict(), []
 
 
 class LookAtPlacesOperator(CheckPlacesOperator):
