@@ -285,6 +285,7 @@ def test_a_failed_table_is_shown_with_its_error_and_can_be_tried_again(client, s
     page = client.get(url(BASE)).text
     assert "dwh.a.b" in page
     assert "&lt;img" in page
+    assert "<strong>Move the tables</strong>" in page  # not only by the id of its task
     assert page.count("Try again") == 1  # not for the report, which failed because of it
     assert post(client, "/retry", {"task_id": "redistribute.move_tables"}).status_code == 200
     ((_, path, body),) = airflow.requests

@@ -103,6 +103,10 @@ class Live:
         ends = self.progress.get("ends") or (None, None, None)
         return draw(points, total, self.now.timestamp(), ends, windows, zone)
 
+    def phase_of(self, task_id: str) -> str:
+        """The title of the phase that a task is of; its id if it is of none."""
+        return next((state.phase.title for state in self.phases if state.phase.holds(task_id)), task_id)
+
     @property
     def moves_tables(self) -> bool:
         """Whether this run has a task that moves tables."""
