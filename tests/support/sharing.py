@@ -18,6 +18,7 @@ from xdist.scheduler.loadscope import LoadScopeScheduling
 SECONDS = {
     "tests/integration/test_expansion.py": 330,
     "tests/integration/test_failures.py": 250,
+    "tests/integration/test_pages.py": 240,
     "tests/sandbox/conformance/test_conformance.py": 210,
     "tests/faults/test_preparation.py": 150,
     "tests/faults/test_rollback_killed.py": 150,
@@ -28,7 +29,7 @@ SECONDS = {
     "tests/faults/test_rollback_states.py": 80,
     "tests/faults/test_redistribution_windows.py": 70,
     "tests/demo/test_airflow_stack.py": 80,
-    "tests/pages/browser": 50,
+    "tests/pages/browser": 100,
 }
 """Roughly, on two idle processors; only their order matters. Files that are not here take the `USUAL` time."""
 TOGETHER = ("tests/pages/browser",)
