@@ -19,6 +19,7 @@ from greenplum_expansion.operators.tables import ORDER_FILE
 from greenplum_expansion.planning.forecast import Forecast
 from greenplum_expansion.planning.moves import Storage
 from greenplum_expansion.planning.rates import Source
+from greenplum_expansion.planning.record import TableList
 from greenplum_expansion.redistribution import history
 from greenplum_expansion.redistribution.watching import Watched, Watcher
 from greenplum_expansion.triggers import progress
@@ -184,5 +185,10 @@ def test_the_trigger_leaves_the_progress_for_pages(
         raise AssertionError("it ended without an event")
 
     assert asyncio.run(first()) == {"state": "success"}
-    assert [(one["key"], one["task_id"]) for one in left] == [("progress", "redistribute.watch_progress")]
-    assert left[0]["value"]["tables"]["done"] > 0
+    assert {one["task_id"] for one in left} == {"redistribute.watch_progress"}
+    keys = [one["key"] for one in left]
+    assert keys.count("progress") == keys.count("tables") == 1  # looked at twice, left when there is news
+    told = left[keys.index("progress")]["value"]["tables"]
+    assert told["done"] > 0
+    tables = TableList.assemble((one["key"], one["value"]) for one in left)
+    assert (len(tables), tables.states.count("c")) == (sum(told.values()), told["done"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
@@ -155,6 +156,7 @@ def test_a_request_is_used_again(person: Person, served: Served) -> None:
 def test_a_draft_survives_a_reload_and_another_page(person: Person) -> None:
     person.open("/wizard")
     person.page.locator("#f-greenplum_conn_id").select_option(OVER)
+    expect(person.page.locator("#step")).to_have_attribute("data-draft", re.compile(OVER))  # shown anew for it
     person.next_step("New hosts")
     person.choose({"memory": "256 GB"} if person.page.locator("#f-memory").count() else {"more_primaries": 1})
     person.open("/clusters")
