@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from greenplum_expansion.pages.rendering import PREFIX
+from tests.pages.run_page import sow_moving
 from tests.pages.seeding import BEGAN, Seeds
 from tests.pages.wizarding import WORKLOAD, finding
 from tests.unit.clusters import cluster
@@ -171,3 +172,10 @@ def step(client_of: Any, looked_at: Seeds) -> Any:
         )  # fmt: skip
 
     return go
+
+
+@pytest.fixture
+def moving(seeds):
+    """A run in which tables are being moved."""
+    sow_moving(seeds)
+    return seeds

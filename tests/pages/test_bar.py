@@ -10,9 +10,9 @@ from sqlalchemy import update
 
 from greenplum_expansion.pages.access import DAGS
 from greenplum_expansion.pages.bar import CLOSED_COOKIE
+from tests.pages.run_page import BASE, PROGRESS, counted
 from tests.pages.seeding import RUN
 from tests.pages.test_access import url
-from tests.pages.test_expansion import BASE, PROGRESS, counted
 
 
 @pytest.fixture

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from greenplum_expansion.pages.access import DAGS, EXPAND, REDISTRIBUTE
+from tests.pages.run_page import BASE, counted
 from tests.pages.test_access import url
-from tests.pages.test_expansion import BASE, counted
 from tests.pages.test_related import dag
 
 

@@ -13,9 +13,9 @@ from sqlalchemy import select
 
 from greenplum_expansion.pages.access import DAGS
 from greenplum_expansion.planning.section import Section
+from tests.pages.run_page import BASE
 from tests.pages.scenes import LOOK, MOVE, WATCH, Stage
 from tests.pages.test_access import token_of, url
-from tests.pages.test_expansion import BASE
 
 ELSEWHERE = "s3://xcoms/greenplum_expand/run/progress.json"
 STRANGE: tuple[Any, ...] = (

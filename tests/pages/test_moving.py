@@ -11,8 +11,8 @@ import pytest
 from greenplum_expansion.pages.access import DAGS
 from greenplum_expansion.planning.forecast import forecast
 from greenplum_expansion.planning.record import TableRecord
+from tests.pages.run_page import BASE, MOVES, PROGRESS
 from tests.pages.test_access import url
-from tests.pages.test_expansion import BASE, MOVES, PROGRESS
 from tests.unit.planning.test_forecast import question, tables
 from tests.unit.planning.test_record import leave
 

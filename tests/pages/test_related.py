@@ -10,9 +10,9 @@ from sqlalchemy import update
 
 from greenplum_expansion.cluster.names import expansion_id
 from greenplum_expansion.pages.access import DAGS, REDISTRIBUTE, ROLL_BACK
+from tests.pages.run_page import BASE, EVIL
 from tests.pages.seeding import RUN
 from tests.pages.test_access import url
-from tests.pages.test_expansion import BASE, EVIL
 
 ID = expansion_id(RUN)
 WINDOW = {"dag_id": REDISTRIBUTE, "run_id": "scheduled__1"}

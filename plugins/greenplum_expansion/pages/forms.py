@@ -36,7 +36,6 @@ class Control:
     choices: tuple[str, ...] = ()
     least: int | None = None
     most: int | None = None
-    optional: bool = False
     error: str = ""
     default: Any = ""
 
@@ -112,7 +111,6 @@ def _control(
     default = prop.get("default")
     value = draft.get(name, default)
     options = [prop, *prop.get("anyOf", ()), *prop.get("allOf", ())]
-    optional = any(option.get("type") == "null" for option in options)
     kind, choices = _kind(prop, options, definitions)
     if kind == "text" and any(option.get("format") == LOCAL_TIME for option in options):
         kind, value = _as_picked(value)
@@ -129,7 +127,6 @@ def _control(
         choices=choices,
         least=bounds[0].get("minimum") if bounds else None,
         most=bounds[0].get("maximum") if bounds else None,
-        optional=optional,
         error=error,
         default="" if default is None else default,
     )
